@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -11,6 +11,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Whoever only wants to know the time: monotonic seconds (part of IReactorTime)."""
+
+    def seconds(self) -> float: ...
 
 
 def spawn(work: Coroutine[Deferred[Any], Any, Any], what: str, log: Logger) -> Deferred[None]:

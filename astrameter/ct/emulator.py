@@ -1,0 +1,277 @@
+"""One emulated CT002 or CT003: what it knows, and what it says to each poll.
+
+No sockets and no clock: datagrams, readings and times come in as arguments
+(ct-protocol.md section 11 gives the order of the steps).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted.logger import Logger
+
+from astrameter.ct import answer as answers
+from astrameter.ct.aggregate import Buckets, instructed, reported
+from astrameter.ct.answer import MAX_ANSWER, Identity
+from astrameter.ct.energy import EnergyCounter
+from astrameter.ct.fleet import Consumer, Fleet
+from astrameter.ct.options import SAFE, CtOptions
+from astrameter.ct.request import INSPECTION, Request, parse_request
+from astrameter.ct.settings import BatterySettings
+from astrameter.ct.wire import FrameError, decode, encode
+from astrameter.reading import NO_POWER, PhaseWatts, Sample
+from astrameter.steering.interface import Controller, Mode
+
+MAX_REQUEST = 512
+"""Real requests have some 55 bytes; what is longer would only make answers too long."""
+
+_NO_SAMPLE = Sample((), 0.0)
+
+
+@dataclass(slots=True)
+class Poll:
+    """A poll that is to be answered once the meter has been read."""
+
+    consumer: Consumer
+    request: Request
+    address: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes out, and what it was made of.
+
+    :ivar grid: the readings, watts per phase, before steering.
+    :ivar target: the values sent, before rounding.
+    """
+
+    datagram: bytes
+    grid: PhaseWatts
+    target: PhaseWatts
+
+
+class EmulatedCt:
+    """The state of one emulated CT meter.
+
+    :ivar active_control: steer (True) or relay (False); may be switched at run time.
+    :ivar energies: energy counters by meter section.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, ct_type: str, options: CtOptions, dedupe_window_s: float, controller: Controller
+    ) -> None:
+        self.fleet = Fleet(options.consumer_ttl, dedupe_window_s, controller.forget)
+        self.controller = controller
+        self.energies: dict[str, EnergyCounter] = {}
+        self._waiting: dict[str, Poll] = {}
+        self._index = 0
+        self._use(ct_type, options)
+
+    def configure(self, ct_type: str, options: CtOptions, dedupe_window_s: float) -> None:
+        """Use other options from the next poll on; what is known of the fleet stays."""
+        self.fleet.configure(options.consumer_ttl, dedupe_window_s)
+        self._use(ct_type, options)
+
+    def _use(self, ct_type: str, options: CtOptions) -> None:
+        self._identity = Identity(ct_type, options.ct_mac, options.wifi_rssi)
+        self._wanted_mac = options.ct_mac.lower()
+        self._safe = options.answer_style == SAFE
+        self.active_control = options.active_control
+
+    def receive(self, datagram: bytes, address: tuple[str, int], now: float) -> Poll | None:
+        """Take in a datagram; None when there is nothing (more) to be done about it.
+
+        A battery that asks again while its first question still waits for the meter is
+        answered once, at the address it asked from last, with its newest report: two answers
+        to one reading would make it correct twice.
+        """
+        request = self._request(datagram)
+        if request is None:
+            return None
+        consumer_id = request.battery_mac.lower() or f"{address[0]}:{address[1]}"
+        if self.fleet.is_duplicate(consumer_id, now):
+            return None
+        consumer = self.fleet.report(consumer_id, request, address[0], now)
+        if consumer is None:
+            return None
+        self.controller.report(consumer, now)
+        if consumer.announced_phase != consumer.phase:
+            self._announce_phase(consumer)
+        waiting = self._waiting.get(consumer_id)
+        if waiting is not None:
+            waiting.request, waiting.address = request, address
+            return None
+        return Poll(consumer, request, address)
+
+    def _request(self, datagram: bytes) -> Request | None:
+        if len(datagram) > MAX_REQUEST:
+            return None
+        try:
+            request = parse_request(decode(datagram))
+        except FrameError:
+            return None
+        if request is None or (self._wanted_mac and request.ct_mac.lower() != self._wanted_mac):
+            return None
+        return request
+
+    def wait(self, poll: Poll) -> None:
+        """The reading for ``poll`` takes time: keep the battery until it is answered."""
+        poll.consumer.waiting = True
+        self._waiting[poll.consumer.consumer_id] = poll
+
+    def drop(self, poll: Poll) -> None:
+        """``poll`` will not be answered, or has been."""
+        poll.consumer.waiting = False
+        self._waiting.pop(poll.consumer.consumer_id, None)
+
+    def answer(self, poll: Poll, sample: Sample | None, section: str, now: float) -> Answer | None:
+        """Answer with a healthy reading, or with the battery's last one when ``sample`` is None
+        because no meter serves it (section 11, step 8)."""
+        consumer = poll.consumer
+        if sample is not None:
+            consumer.sample = sample
+            self._count_energy(section, sample)
+        known = consumer.sample
+        if self.active_control and poll.request.phase != INSPECTION and known is not None:
+            reading_w = self.controller.instruct(consumer, known, self.fleet.alive(now), now)
+            return self._steered(poll, known.phases, reading_w, section, now)
+        grid = (known or _NO_SAMPLE).phases
+        if self._is_steered(poll):
+            return self._steered(poll, grid, 0.0, section, now)
+        return self._unsteered(poll, grid, section, now)
+
+    def hold(self, poll: Poll, section: str, now: float) -> Answer | None:
+        """Answer zeros because the meter failed: stay where you are (section 13.1)."""
+        if self._is_steered(poll):
+            return self._steered(poll, NO_POWER, 0.0, section, now)
+        return self._unsteered(poll, NO_POWER, section, now)
+
+    def change_setting(self, consumer_id: str, name: str, value: object) -> None:
+        """Change one of the owner's settings of a battery.
+
+        :raises SettingError: the value is refused; the old one stays.
+        """
+        before = self.fleet.change_setting(consumer_id, name, value)
+        after = self.fleet.settings_of(consumer_id)
+        if _starts_anew(before, after):
+            self.controller.forget(consumer_id)
+
+    def sweep(self, now: float) -> list[str]:
+        """Forget silent batteries; returns their ids."""
+        return self.fleet.sweep(now)
+
+    def _is_steered(self, poll: Poll) -> bool:
+        return self.active_control and poll.request.phase != INSPECTION
+
+    def _steered(
+        self, poll: Poll, grid: PhaseWatts, reading_w: float, section: str, now: float
+    ) -> Answer | None:
+        consumer, request = poll.consumer, poll.request
+        if self._safe:
+            target = answers.own_slot(request.phase, reading_w)
+            consumer.expected_net_w = request.power_w + reading_w
+            fields = answers.steered(
+                request,
+                self._identity,
+                reading_w,
+                self._next_index(consumer),
+                self._energy_counts(section),
+            )
+            return self._framed(fields, grid, target)
+        target = self._spread(consumer, reading_w, now)
+        self._expect(poll, target)
+        return self._classic(poll, grid, target, now)
+
+    def _unsteered(self, poll: Poll, grid: PhaseWatts, section: str, now: float) -> Answer | None:
+        if poll.request.phase != INSPECTION:
+            self._expect(poll, grid)
+        if not (self.active_control and self._safe):
+            return self._classic(poll, grid, grid, now)
+        fields = self._classic_fields(poll, grid, now)
+        fields[:4] = answers.echo(poll.request)
+        fields = answers.with_energy(fields, poll.request, self._energy_counts(section))
+        return self._framed(fields, grid, grid)
+
+    def _classic(
+        self, poll: Poll, grid: PhaseWatts, target: PhaseWatts, now: float
+    ) -> Answer | None:
+        return self._framed(self._classic_fields(poll, target, now), grid, target)
+
+    def _classic_fields(self, poll: Poll, target: PhaseWatts, now: float) -> list[str]:
+        buckets = self.buckets(now)
+        counts = (
+            answers.active_counts(poll.request, target, buckets)
+            if self.active_control
+            else answers.relay_counts(buckets)
+        )
+        index = self._next_index(poll.consumer)
+        return answers.relayed(poll.request, self._identity, target, counts, index, buckets)
+
+    def buckets(self, now: float) -> Buckets:
+        """Sums and counts of the batteries that are alive, as an answer would show them."""
+        alive = self.fleet.alive(now)
+        return instructed(alive, self.controller) if self.active_control else reported(alive)
+
+    def _expect(self, poll: Poll, target: PhaseWatts) -> None:
+        phase, power_w = poll.request.phase, poll.request.power_w
+        told_w = sum(target) if phase == "D" else target["ABC".index(phase)]
+        poll.consumer.expected_net_w = power_w + told_w
+
+    def _spread(self, consumer: Consumer, reading_w: float, now: float) -> PhaseWatts:
+        if consumer.mode is Mode.INACTIVE:
+            return answers.own_slot(consumer.phase, reading_w)
+        per_phase = [0.0, 0.0, 0.0]
+        for one in self.fleet.alive(now):
+            if one.mode is not Mode.INACTIVE:
+                weight = one.weight if consumer.mode is Mode.AUTO else 1.0
+                per_phase["ABC".find(one.phase) if one.phase in "ABC" else 0] += weight
+        return answers.spread(reading_w, per_phase)
+
+    def _framed(self, fields: list[str], grid: PhaseWatts, target: PhaseWatts) -> Answer | None:
+        try:
+            datagram = encode(fields)
+        except FrameError:
+            return None
+        if len(datagram) > MAX_ANSWER:
+            return None
+        return Answer(datagram, grid, target)
+
+    def _next_index(self, consumer: Consumer) -> int:
+        # A battery drops an answer whose index it has just seen (marstek-devices.md 1.6). The
+        # counter is shared, so exactly 256 answers to others would make it repeat.
+        index = self._index
+        if index == consumer.last_index:
+            index = (index + 1) % 256
+        consumer.last_index = index
+        self._index = (index + 1) % 256
+        return index
+
+    def _count_energy(self, section: str, sample: Sample) -> None:
+        counter = self.energies.get(section)
+        if counter is None:
+            counter = self.energies[section] = EnergyCounter()
+        counter.add(sample)
+
+    def _energy_counts(self, section: str) -> tuple[int, int]:
+        counter = self.energies.get(section)
+        return (0, 0) if counter is None else counter.counts()
+
+    def _announce_phase(self, consumer: Consumer) -> None:
+        if consumer.phase == INSPECTION:
+            consumer.announced_phase = ""
+        elif consumer.poll_interval_s is not None:  # a single stray poll is no battery yet
+            self._log.info(
+                "battery {battery} ({type}): phase {phase} {what}",
+                battery=consumer.consumer_id,
+                type=consumer.device_type,
+                phase=consumer.phase,
+                what="changed" if consumer.announced_phase else "detected",
+            )
+            consumer.announced_phase = consumer.phase
+
+
+def _starts_anew(before: BatterySettings, after: BatterySettings) -> bool:
+    """Paused to running, and any change between auto and manual, start without stale state."""
+    return (after.active and not before.active) or after.auto_target != before.auto_target

@@ -1,0 +1,180 @@
+"""The UDP service that answers batteries as a CT002 or CT003."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from astrameter.ct.emulator import Answer, EmulatedCt, Poll
+from astrameter.ct.report import answered, status_line
+from astrameter.events import Bus, CtAnswered, CtRemoved
+from astrameter.logs import FailureLog, RateLimited
+from astrameter.reading import MeterError, Sample
+from astrameter.routing import Routes
+from astrameter.udp import Address, TimeAndUdp, UdpService
+
+SWEEP_EVERY_S = 5.0
+SEARCH = b"hame"
+"""What a battery broadcasts to find a CT (marstek-devices.md section 5)."""
+
+FOUND = b"ack"
+
+
+class CtProtocol(DatagramProtocol):
+    """Answers the polls of one emulated CT; an error stays with the poll it belongs to."""
+
+    _log = Logger()
+    noisy = False
+
+    def __init__(
+        self,
+        clock: TimeAndUdp,
+        device_id: str,
+        ct: EmulatedCt,
+        routes: Routes,
+        bus: Bus,
+        wall_clock: Callable[[], datetime],
+    ) -> None:
+        self.device_id = device_id
+        self.debug_status = False
+        self._clock = clock
+        self._ct = ct
+        self._routes = routes
+        self._bus = bus
+        self._wall_clock = wall_clock
+        self._reads: dict[int, Deferred[None]] = {}
+        self._meters: dict[str, FailureLog] = {}
+        self._unanswered = RateLimited(clock)
+        self._sweep_call: IDelayedCall | None = None
+
+    def startProtocol(self) -> None:
+        self._sweep_call = self._clock.callLater(SWEEP_EVERY_S, self._sweep)
+
+    def stopProtocol(self) -> None:
+        """The socket is closed: abandon what is under way."""
+        if self._sweep_call is not None:
+            self._sweep_call.cancel()
+            self._sweep_call = None
+        for read in list(self._reads.values()):
+            read.cancel()
+
+    def datagramReceived(self, datagram: bytes, addr: Address) -> None:
+        if datagram == SEARCH:
+            self._write(FOUND, addr)
+            return
+        poll = self._ct.receive(datagram, addr, self._clock.seconds())
+        if poll is None:
+            return
+        route = self._routes.find(addr[0])
+        if route is None:
+            self._reply(poll, self._ct.answer(poll, None, "", self._clock.seconds()))
+            return
+        section = route.section
+        read = route.read().addCallbacks(
+            self._succeeded, self._failed, (poll, section), {}, (poll, section), {}
+        )
+        read.addErrback(self._contain, poll)
+        if not read.called:
+            self._ct.wait(poll)
+            self._reads[id(poll)] = read
+            read.addBoth(self._read_ended, poll)
+
+    def _succeeded(self, sample: Sample, poll: Poll, section: str) -> None:
+        trouble = self._meters.get(section)
+        if trouble is not None:
+            trouble.recovered()
+        self._reply(poll, self._ct.answer(poll, sample, section, self._clock.seconds()))
+
+    def _failed(self, failure: Failure, poll: Poll, section: str) -> Failure | None:
+        if failure.check(CancelledError) is not None:
+            return failure
+        trouble = self._meters.get(section)
+        if trouble is None:
+            what = f"[{section}] reading for battery polls"
+            trouble = self._meters[section] = FailureLog(self._clock, self._log, what)
+        if failure.check(MeterError) is None and not trouble.failures:
+            self._log.failure("[{section}] failed unexpectedly", failure, section=section)
+        trouble.failed(failure.getErrorMessage())
+        self._reply(poll, self._ct.hold(poll, section, self._clock.seconds()))
+        return None
+
+    def _read_ended(self, _result: object, poll: Poll) -> None:
+        self._reads.pop(id(poll), None)
+        self._ct.drop(poll)
+
+    def _contain(self, failure: Failure, poll: Poll) -> None:
+        if failure.check(CancelledError) is None and self._unanswered.allow():
+            self._log.failure(
+                "battery {battery} could not be answered",
+                failure=failure,
+                battery=poll.consumer.consumer_id,
+            )
+
+    def _reply(self, poll: Poll, answer: Answer | None) -> None:
+        if answer is None:
+            if self._unanswered.allow():
+                self._log.warn(
+                    "battery {battery} at {ip} gets no answer: its names make a frame that a "
+                    "battery could not read",
+                    battery=poll.consumer.consumer_id[:32],
+                    ip=poll.address[0],
+                )
+            return
+        self._write(answer.datagram, poll.address)
+        if poll.request.phase == "0":
+            return
+        if self._bus.wants(CtAnswered):
+            event = answered(self.device_id, self._ct, poll, answer, self._wall_clock)
+            self._bus.publish(event)
+        if self.debug_status:
+            line = status_line(self._ct, poll, answer, self._clock.seconds())
+            self._log.info("{line}", line=line)
+
+    def _write(self, datagram: bytes, addr: Address) -> None:
+        if self.transport is None:
+            return
+        try:
+            self.transport.write(datagram, addr)
+        except OSError as error:
+            if self._unanswered.allow():
+                self._log.warn("cannot send to {ip}: {error}", ip=addr[0], error=error)
+
+    def _sweep(self) -> None:
+        self._sweep_call = self._clock.callLater(SWEEP_EVERY_S, self._sweep)
+        self.sweep()
+
+    def sweep(self) -> list[str]:
+        """Forget silent batteries and tell the observers; returns their ids."""
+        gone = self._ct.sweep(self._clock.seconds())
+        for consumer_id in gone:
+            self._log.info("battery {battery} is silent", battery=consumer_id)
+            self._bus.publish(CtRemoved(self.device_id, consumer_id))
+        return gone
+
+
+class CtResponder(UdpService):
+    """One emulated CT: a UDP port that batteries poll.
+
+    :ivar ct: its state; the owner's settings are made there.
+    """
+
+    def __init__(
+        self,
+        reactor: TimeAndUdp,
+        device_id: str,
+        port: int,
+        ct: EmulatedCt,
+        routes: Routes,
+        bus: Bus,
+        wall_clock: Callable[[], datetime],
+        interface: str = "0.0.0.0",
+    ) -> None:
+        self.ct = ct
+        self.protocol = CtProtocol(reactor, device_id, ct, routes, bus, wall_clock)
+        super().__init__(reactor, port, self.protocol, interface)

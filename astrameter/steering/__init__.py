@@ -1,0 +1,1 @@
+"""How many watts each battery is asked for; pure, without I/O or a clock of its own."""

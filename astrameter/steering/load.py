@@ -1,0 +1,79 @@
+"""The house load behind the grid reading.
+
+The meter shows ``load - batteries`` as of some time ago, while the batteries' reports are fresh.
+Adding the two as of different times makes every step of a battery look like a step of the load.
+So the batteries' output is remembered and added as of the time of the sample.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable
+
+from astrameter.reading import Sample
+
+METER_DELAY_S = 0.5
+"""How old a reading is assumed to be when it arrives, seconds (steering.md section 1: transport
+delays of 0.3..3 s; most meters refresh once a second)."""
+
+HISTORY_S = 20.0
+_MAX_REPORTS = 64
+
+
+class PowerHistory:
+    """What one battery reported lately."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=_MAX_REPORTS)
+        self._powers: deque[int] = deque(maxlen=_MAX_REPORTS)
+
+    def add(self, at: float, power_w: int) -> None:
+        """Remember a report; reports must come in order of time."""
+        self._times.append(at)
+        self._powers.append(power_w)
+        while self._times[0] < at - HISTORY_S:
+            self._times.popleft()
+            self._powers.popleft()
+
+    def at(self, time: float) -> float:
+        """Watts at ``time``, interpolated between reports; the nearest one outside of them."""
+        times, powers = self._times, self._powers
+        if time >= times[-1]:
+            return powers[-1]
+        if time <= times[0]:
+            return powers[0]
+        after = bisect_right(times, time)
+        start, end = times[after - 1], times[after]
+        share = (time - start) / (end - start)
+        return powers[after - 1] + share * (powers[after] - powers[after - 1])
+
+
+class LoadEstimate:
+    """House load minus generation, watts, at the time of the newest sample."""
+
+    def __init__(self) -> None:
+        self._histories: dict[str, PowerHistory] = {}
+        self._sample: Sample | None = None
+        self._load_w = 0.0
+
+    def report(self, consumer_id: str, power_w: int, at: float) -> None:
+        """Note what a battery says it delivers."""
+        history = self._histories.get(consumer_id)
+        if history is None:
+            history = self._histories[consumer_id] = PowerHistory()
+        history.add(at, power_w)
+
+    def forget(self, consumer_id: str) -> None:
+        self._histories.pop(consumer_id, None)
+
+    def update(self, sample: Sample, consumer_ids: Iterable[str]) -> float:
+        """The load behind ``sample``, with the batteries named by ``consumer_ids`` at work."""
+        if sample is not self._sample:
+            self._sample = sample
+            measured_at = sample.measured_at - METER_DELAY_S
+            histories = self._histories
+            self._load_w = sample.total + sum(
+                histories[i].at(measured_at) for i in consumer_ids if i in histories
+            )
+        return self._load_w

@@ -1,0 +1,47 @@
+"""Conformance vectors as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent / "vectors"
+
+
+@cache
+def load(name: str) -> Any:
+    """The parsed vector file ``name`` (without ``.json``)."""
+    return json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def each(cases: list[dict[str, Any]]) -> Callable[[Callable[..., None]], Any]:
+    """Decorate a method to make one test of it for every case, named after the case."""
+
+    def decorate(check: Callable[..., None]) -> Any:
+        return _Each(check, cases)
+
+    return decorate
+
+
+class _Each:
+    def __init__(self, check: Callable[..., None], cases: list[dict[str, Any]]) -> None:
+        self._check = check
+        self._cases = cases
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        delattr(owner, name)
+        for case in self._cases:
+            label = str(case.get("name") or case.get("id"))
+            test = _bind(self._check, case)
+            test.__name__ = f"test_{name}__{label}"
+            setattr(owner, test.__name__, test)
+
+
+def _bind(check: Callable[..., None], case: dict[str, Any]) -> Callable[[Any], None]:
+    def test(self: Any) -> None:
+        check(self, case)
+
+    return test
