@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from astrameter.ct.fleet import Consumer
-from astrameter.ct.request import INSPECTION
-from astrameter.steering.interface import Controller
+from astrameter.steering.interface import INSPECTION, Controller
 
 X, A, B, C, ABC = range(5)
 """The buckets: inspecting, one per phase, combined."""

@@ -16,11 +16,11 @@ from astrameter.ct.answer import MAX_ANSWER, Identity
 from astrameter.ct.energy import EnergyCounter
 from astrameter.ct.fleet import Consumer, Fleet
 from astrameter.ct.options import SAFE, CtOptions
-from astrameter.ct.request import INSPECTION, Request, parse_request
+from astrameter.ct.request import Request, parse_request
 from astrameter.ct.settings import BatterySettings
 from astrameter.ct.wire import FrameError, decode, encode
 from astrameter.reading import NO_POWER, PhaseWatts, Sample
-from astrameter.steering.interface import Controller, Mode
+from astrameter.steering.interface import INSPECTION, Controller, Mode
 
 MAX_REQUEST = 512
 """Real requests have some 55 bytes; what is longer would only make answers too long."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from astrameter.ct.request import INSPECTION, Request
+from astrameter.ct.request import Request
 from astrameter.ct.settings import DEFAULTS, BatterySettings, with_setting
 from astrameter.reading import Sample
-from astrameter.steering.interface import Mode
+from astrameter.steering.interface import INSPECTION, Mode
 
 UNKNOWN_CADENCE_WINDOW_S = 30.0
 MIN_WINDOW_S = 5.0

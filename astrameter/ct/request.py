@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-INSPECTION = "0"
-"""The phase of a battery that is still finding out its phase; also any unknown letter."""
+from astrameter.steering.interface import INSPECTION
 
 _PHASES = frozenset("ABCD")
 _POWER_DIGITS = 10  # four bytes at most on the wire; more would only blow up everybody's answer

@@ -12,15 +12,19 @@ from dataclasses import dataclass, field
 
 from astrameter.reading import Sample
 from astrameter.steering.families import charges_from_ac, needs_keep_alive
-from astrameter.steering.interface import Battery, Mode
+from astrameter.steering.interface import INSPECTION, Battery, Mode
 from astrameter.steering.limits import DirectionLimits
 from astrameter.steering.load import LoadEstimate
 from astrameter.steering.options import SteeringOptions
-from astrameter.steering.shares import Member, share
+from astrameter.steering.shares import Member, clamped, share
 
 GAIN = 0.8
 """Part of the distance asked for at once; below 1 the loop is damped against a delay of the
 meter that is longer than assumed."""
+
+PLAN_LIFE_S = 0.2
+"""How long the shares stand while the meter has nothing new; what changes in the fleet takes
+effect after that."""
 
 
 @dataclass(slots=True)
@@ -40,13 +44,14 @@ class FairShare:
         self._options = options
         self._load = LoadEstimate()
         self._memories: dict[str, _Memory] = {}
-        self._plan_key: object = None
         self._plan: dict[str, float] = {}
+        self._plan_sample: Sample | None = None
+        self._plan_until = 0.0
 
     def configure(self, options: SteeringOptions) -> None:
         """Use other options from the next poll on."""
         self._options = options
-        self._plan_key = None
+        self._plan_until = 0.0
 
     def report(self, battery: Battery, now: float) -> None:
         self._load.report(battery.consumer_id, battery.power_w, now)
@@ -82,7 +87,7 @@ class FairShare:
     def forget(self, consumer_id: str) -> None:
         self._memories.pop(consumer_id, None)
         self._load.forget(consumer_id)
-        self._plan_key = None
+        self._plan_until = 0.0
 
     def rotate(self, consumer_ids: Collection[str]) -> None:
         """All batteries are at work all the time: there is no lead to hand over."""
@@ -104,31 +109,33 @@ class FairShare:
         if self._options.saturation_detection and memory.reading_w is not None:
             changed = memory.limits.observe(memory.reading_w, battery.power_w, now)
             if changed:
-                self._plan_key = None
-        target_w = self._target_w(battery, sample, fleet)
+                self._plan_until = 0.0
+        target_w = self._target_w(battery, sample, fleet, now)
         memory.intent_w = target_w
         return GAIN * (target_w - battery.power_w)
 
-    def _target_w(self, battery: Battery, sample: Sample, fleet: Collection[Battery]) -> float:
-        load_w = self._load.update(sample, [b.consumer_id for b in fleet])
-        others_w = 0.0
-        pool = []
-        for one in fleet:
-            if one.mode is Mode.AUTO and one.phase != "0":
-                pool.append(one)
-            else:
-                others_w += one.power_w
-        if not self._options.fair_distribution:
-            missing_w = load_w - others_w - sum(one.power_w for one in pool)
-            member = self._member(battery)
-            wanted_w = battery.power_w + missing_w / max(1, len(pool))
-            return min(max(wanted_w, member.low_w), member.high_w)
-        members = [self._member(one) for one in pool]
-        key = (load_w, others_w, tuple(members))
-        if key != self._plan_key:
-            self._plan = share(load_w - others_w, members)
-            self._plan_key = key
+    def _target_w(
+        self, battery: Battery, sample: Sample, fleet: Collection[Battery], now: float
+    ) -> float:
+        if sample is not self._plan_sample or now >= self._plan_until:
+            self._plan_sample = sample
+            self._plan_until = now + PLAN_LIFE_S
+            self._plan = self._planned(sample, fleet)
         return self._plan.get(battery.consumer_id, 0.0)
+
+    def _planned(self, sample: Sample, fleet: Collection[Battery]) -> dict[str, float]:
+        """The target of each battery of the pool, watts."""
+        load_w = self._load.update(sample, [one.consumer_id for one in fleet])
+        pool = [one for one in fleet if one.mode is Mode.AUTO and one.phase != INSPECTION]
+        outside_w = sum(one.power_w for one in fleet) - sum(one.power_w for one in pool)
+        members = [self._member(one) for one in pool]
+        if self._options.fair_distribution:
+            return share(load_w - outside_w, members)
+        missing_w = load_w - sum(one.power_w for one in fleet)
+        return {
+            one.consumer_id: clamped(one.power_w + missing_w / len(pool), member)
+            for one, member in zip(pool, members, strict=True)
+        }
 
     def _member(self, battery: Battery) -> Member:
         limits = self._memory(battery.consumer_id).limits

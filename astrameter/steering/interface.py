@@ -8,6 +8,9 @@ from typing import Protocol
 
 from astrameter.reading import Sample
 
+INSPECTION = "0"
+"""The phase of a battery that is still finding out its phase; also any unknown letter."""
+
 
 class Mode(Enum):
     """How a battery is to be treated in this poll."""

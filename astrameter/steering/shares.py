@@ -43,14 +43,15 @@ def share(load_w: float, members: Sequence[Member]) -> dict[str, float]:
             break
         # Clamp on the side that overflows more, or a limit on one side would hide room on the
         # other.
-        excess_w = sum(wanted[m.consumer_id] - _clamped(wanted[m.consumer_id], m) for m in over)
+        excess_w = sum(wanted[m.consumer_id] - clamped(wanted[m.consumer_id], m) for m in over)
         bound = [m for m in over if (wanted[m.consumer_id] > m.high_w) == (excess_w > 0)] or over
         for m in bound:
-            targets[m.consumer_id] = _clamped(wanted[m.consumer_id], m)
+            targets[m.consumer_id] = clamped(wanted[m.consumer_id], m)
             rest_w -= targets[m.consumer_id]
         free = [m for m in free if m not in bound]
     return targets
 
 
-def _clamped(value: float, member: Member) -> float:
+def clamped(value: float, member: Member) -> float:
+    """``value`` within the limits of ``member``."""
     return min(max(value, member.low_w), member.high_w)
