@@ -77,6 +77,10 @@ class Option:
     no_effect: str = ""
     example: str = ""
 
+    def render(self, value: Any) -> str:
+        """The text of a file for ``value``; empty for None, which means "not set"."""
+        return "" if value is None else self.kind.render(value)
+
 
 def option(
     kind: Kind[T],
@@ -175,7 +179,7 @@ def number(
         return _within(float(raw), low, high, wanted, clamp)
 
     clamped = _clamp(low, high) if clamp else None
-    return Kind(parse, wanted.removeprefix("a "), lambda value: f"{value:g}", clamp=clamped)
+    return Kind(parse, wanted.removeprefix("a "), _plain, clamp=clamped)
 
 
 def optional(kind: Kind[T]) -> Kind[T | None]:
@@ -240,7 +244,7 @@ def numbers() -> Kind[tuple[float, ...]]:
         return tuple(one.parse(item) for item in _items(raw))
 
     def render(values: Sequence[float]) -> str:
-        return ", ".join(f"{value:g}" for value in values)
+        return ", ".join(map(_plain, values))
 
     return Kind(parse, "comma-separated list of numbers", render)
 
@@ -267,6 +271,11 @@ def networks() -> Kind[tuple[ipaddress.IPv4Network, ...]]:
 
 def _items(raw: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in raw.split(",") if item.strip())
+
+
+def _plain(value: float) -> str:
+    """All digits that count, but ``2`` for 2.0."""
+    return f"{value:.15g}"
 
 
 def _range_text(low: float | None, high: float | None) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -31,21 +32,37 @@ class Outcome:
 class Health:
     """The outermost filter: records, passes on.
 
+    :param changed: called when reads begin to fail, with the reason, and with None when they
+        work again (and when the first one works).
     :ivar last: the last read's outcome; None before the first.
     """
 
-    def __init__(self, source: ISource, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        source: ISource,
+        clock: IReactorTime,
+        changed: Callable[[str | None], None] = lambda _error: None,
+    ) -> None:
         self._source = source
         self._clock = clock
+        self._changed = changed
         self.last: Outcome | None = None
 
     def read(self) -> Deferred[Sample]:
         return self._source.read().addCallbacks(self._succeeded, self._failed)
 
     def _succeeded(self, sample: Sample) -> Sample:
-        self.last = Outcome(self._clock.seconds(), sample, None)
+        self._record(sample, None)
         return sample
 
     def _failed(self, failure: Failure) -> Failure:
-        self.last = Outcome(self._clock.seconds(), None, failure.getErrorMessage())
+        # Who asked has gone away or the daemon stops: that says nothing about the meter.
+        if failure.check(CancelledError) is None:
+            self._record(None, failure.getErrorMessage())
         return failure
+
+    def _record(self, sample: Sample | None, error: str | None) -> None:
+        last = self.last
+        self.last = Outcome(self._clock.seconds(), sample, error)
+        if last is None or (last.error is None) != (error is None):
+            self._changed(error)

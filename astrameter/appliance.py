@@ -1,0 +1,286 @@
+"""The appliance: what the daemon consists of, and how it becomes what the settings say.
+
+Reading :class:`Appliance` from top to bottom tells what lives in the daemon. Everything takes its
+time and network from the ``reactor`` passed in, so the same tree runs in the simulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from twisted.application import service
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+
+from astrameter import __version__
+from astrameter.config import ConfiguredMeter, Settings
+from astrameter.ct.emulator import EmulatedCt
+from astrameter.ct.keeper import EnergyKeeper
+from astrameter.deferreds import spawn
+from astrameter.devices import DeviceSpec
+from astrameter.emulators import CtEmulator, Emulator, ShellyEmulator
+from astrameter.events import Bus, MeterChanged
+from astrameter.filters.chain import build_chain
+from astrameter.filters.health import Health
+from astrameter.meters.interface import IMeter
+from astrameter.metertest import test_meters
+from astrameter.ports import port_error
+from astrameter.routing import Route, Routes
+from astrameter.services import adopt, dismiss
+from astrameter.systemd import Notifier, WatchdogService
+from astrameter.web.health import HealthServer
+from astrameter.web.status import MeterStatus, Status
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the appliance takes from the machine it runs on; the simulator gives its own.
+
+    :ivar environ: environment variables (systemd's, DEBUG_STATUS, GIT_COMMIT_SHA).
+    :ivar state_directory: for what survives a restart; None keeps nothing.
+    :ivar wall_clock: the present time, aware, UTC.
+    :ivar give_up: called with one clear line when the appliance cannot do its job.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=dict)
+    state_directory: Path | None = None
+    wall_clock: Callable[[], datetime] = _now
+    give_up: Callable[[str], None] = lambda _reason: None
+
+
+@dataclass(frozen=True)
+class MeterBranch:
+    """One configured meter, running, with the filters around it."""
+
+    configured: ConfiguredMeter
+    meter: IMeter
+    chain: Health
+
+
+class Appliance(service.MultiService):
+    """The whole daemon as one service.
+
+    :ivar bus: what happens, for whoever observes.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, reactor: Any, settings: Settings, surroundings: Surroundings | None = None
+    ) -> None:
+        service.MultiService.__init__(self)
+        self._reactor = reactor
+        self._surroundings = surroundings or Surroundings()
+        self._settings = settings
+        self._started_at = reactor.seconds()
+        self._changing = DeferredLock()
+        self._test: Deferred[None] | None = None
+        self.bus = Bus(reactor)
+        self.routes = Routes()
+        self.meters = tuple(self._meter(one) for one in settings.meters)
+        self.emulators: tuple[Emulator, ...] = tuple(map(self._emulator, settings.devices))
+        self.web = self._web(settings)
+        self._compose()
+
+    def _compose(self) -> None:
+        environ = self._surroundings.environ
+        self.notifier = Notifier.from_environment(environ)
+        adopt(self, *(branch.meter for branch in self.meters))
+        if self._surroundings.state_directory is not None:
+            adopt(self, EnergyKeeper(self._reactor, self._surroundings.state_directory, self._cts))
+        adopt(self, *(emulator.service for emulator in self.emulators))
+        if self.web is not None:
+            adopt(self, self.web)
+        adopt(self, WatchdogService(self._reactor, self.notifier, environ, self.is_alive))
+        self._route()
+
+    # ------------------------------------------------------------------------ start and stop
+
+    def privilegedStartService(self) -> None:
+        """Bind every port.
+
+        :raises PortError: one cannot be bound; those already bound are closed again.
+        """
+        try:
+            service.MultiService.privilegedStartService(self)
+        except CannotListenError as error:
+            for emulator in self.emulators:
+                emulator.service.stopService()
+            raise port_error(error) from None
+
+    def startService(self) -> None:
+        """Bind what is not bound yet, connect to the meters, and say that we are ready.
+
+        :raises PortError: a port cannot be bound.
+        """
+        if not self._settings.devices:
+            self._log.warn("DEVICE_TYPE names no device: nothing is emulated")
+        if not self.meters:
+            self._log.warn("no meter is configured: batteries are told to stay as they are")
+        self.privilegedStartService()
+        service.MultiService.startService(self)
+        self._log.info("AstraMeter {version} runs", version=__version__)
+        self.notifier.ready()
+        if self.meters and not self._settings.general.skip_powermeter_test:
+            self._test = spawn(self._test_meters(), "the test of the meters", self._log)
+
+    def stopService(self) -> Deferred[Any]:
+        """Everything ends: sockets are closed, timers gone, meters disconnected."""
+        self.notifier.stopping()
+        if self._test is not None:
+            self._test.cancel()
+        return maybeDeferred(service.MultiService.stopService, self)
+
+    async def _test_meters(self) -> None:
+        pairs = [(branch.meter, branch.chain) for branch in self.meters]
+        error = await test_meters(pairs, self._reactor)
+        if error is not None:
+            self._surroundings.give_up(error)
+
+    # ---------------------------------------------------------------------- change while running
+
+    def apply(self, settings: Settings) -> Deferred[None]:
+        """Become what ``settings`` say, replacing only what differs.
+
+        Sockets whose port stays are not closed, and what is known of the batteries stays.
+
+        :raises PortError: (as failure) a new port cannot be bound; nothing has changed then.
+        """
+        return self._changing.run(Deferred.fromCoroutine, self._apply_now(settings))
+
+    async def _apply_now(self, settings: Settings) -> None:
+        opened: list[Any] = []
+        try:
+            emulators = self._emulators_for(settings.devices, opened)
+            web = self._web_for(settings, opened)
+        except CannotListenError as error:
+            for one in opened:
+                await maybeDeferred(one.stopService)
+            raise port_error(error) from None
+        meters = tuple(self._kept(one) or self._meter(one) for one in settings.meters)
+        leaving: list[Any] = [e.service for e in self.emulators if e not in emulators]
+        leaving += [branch.meter for branch in self.meters if branch not in meters]
+        if self.web is not None and self.web is not web:
+            leaving.append(self.web)
+        arriving = [branch.meter for branch in meters if branch not in self.meters]
+        for emulator, spec in zip(emulators, settings.devices, strict=True):
+            emulator.configure(spec)
+        self.meters, self.emulators, self.web = meters, emulators, web
+        self._settings = settings
+        self._route()
+        adopt(self, *arriving, *opened)
+        for one in leaving:
+            await dismiss(one)
+
+    def _kept(self, configured: ConfiguredMeter) -> MeterBranch | None:
+        return next((b for b in self.meters if b.configured == configured), None)
+
+    def _emulators_for(
+        self, specs: Sequence[DeviceSpec], opened: list[Any]
+    ) -> tuple[Emulator, ...]:
+        found = []
+        for spec in specs:
+            emulator = next((e for e in self.emulators if e.accepts(spec)), None)
+            if emulator is None:
+                emulator = self._emulator(spec)
+                emulator.service.privilegedStartService()
+                opened.append(emulator.service)
+            found.append(emulator)
+        return tuple(found)
+
+    def _web_for(self, settings: Settings, opened: list[Any]) -> HealthServer | None:
+        if _web_port(settings) == _web_port(self._settings):
+            return self.web
+        web = self._web(settings)
+        if web is not None:
+            web.privilegedStartService()
+            opened.append(web)
+        return web
+
+    # --------------------------------------------------------------------------- the parts
+
+    def _meter(self, configured: ConfiguredMeter) -> MeterBranch:
+        section, options = configured.section, configured.options
+        meter = configured.kind.build(self._reactor, section, options)
+
+        def changed(error: str | None) -> None:
+            if self.bus.wants(MeterChanged):
+                self.bus.publish(MeterChanged(section, error))
+
+        chain = build_chain(meter, options, self._reactor, changed)
+        return MeterBranch(configured, meter, chain)
+
+    def _emulator(self, spec: DeviceSpec) -> Emulator:
+        world = (self._reactor, spec, self.routes, self.bus, self._surroundings.wall_clock)
+        if spec.ct is None:
+            return ShellyEmulator(*world)
+        debug_status = self._surroundings.environ.get("DEBUG_STATUS", "").lower()
+        return CtEmulator(*world, debug_status in ("1", "true", "yes"))
+
+    def _web(self, settings: Settings) -> HealthServer | None:
+        port = _web_port(settings)
+        if port is None:
+            return None
+        commit = self._surroundings.environ.get("GIT_COMMIT_SHA", "").strip() or None
+        return HealthServer(self._reactor, port, status=self.status, commit=commit)
+
+    def _route(self) -> None:
+        self.routes.replace(
+            [
+                Route(b.meter, b.chain, options.netmask, options.wait_for_next_message)
+                for b in self.meters
+                for options in (b.configured.options,)
+            ]
+        )
+
+    def _cts(self) -> Mapping[str, EmulatedCt]:
+        return {e.spec.device_id: e.ct for e in self.emulators if isinstance(e, CtEmulator)}
+
+    # ------------------------------------------------------------------------------- status
+
+    def is_alive(self) -> bool:
+        """Whether every emulated meter listens (for the service manager's watchdog)."""
+        return all(emulator.service.listening for emulator in self.emulators)
+
+    def status(self) -> Status:
+        """What the status page shows."""
+        now = self._reactor.seconds()
+        return {
+            "version": __version__,
+            "uptime_s": now - self._started_at,
+            "meters": [_meter_status(branch, now) for branch in self.meters],
+            "devices": [
+                {
+                    "type": e.spec.type,
+                    "id": e.spec.device_id,
+                    "port": e.spec.udp_port,
+                    "batteries": e.batteries(now),
+                }
+                for e in self.emulators
+            ],
+        }
+
+
+def _web_port(settings: Settings) -> int | None:
+    general = settings.general
+    return general.web_server_port if general.enable_web_server else None
+
+
+def _meter_status(branch: MeterBranch, now: float) -> MeterStatus:
+    last = branch.chain.last
+    sample = None if last is None else last.sample
+    return {
+        "section": branch.configured.section,
+        "watts": None if sample is None else sample.watts,
+        "age_s": None if sample is None else now - sample.measured_at,
+        "error": None if last is None else last.error,
+    }

@@ -1,0 +1,146 @@
+"""``read``: what each configured meter says, once or live."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+
+from astrameter.config import ConfiguredMeter, Overrides, Settings, load_file
+from astrameter.deferreds import sleep
+from astrameter.filters.chain import build_chain
+from astrameter.filters.health import Health
+from astrameter.meters.interface import IMeter, MeterKind
+from astrameter.monotonic import use_monotonic_time
+from astrameter.problems import ConfigError
+from astrameter.reading import MeterError
+from astrameter.services import start, stop
+
+FIRST_SAMPLE_S = 15.0
+"""How long a meter that pushes may take for its first value."""
+
+WATCH_EVERY_S = 1.0
+_NAME_COLUMN = 18
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one meter said.
+
+    :ivar watts: one entry a phase, after the filters; None when it failed.
+    :ivar age_s: how old the value was when it was shown; None when it failed.
+    :ivar error: why it failed; None when it did not.
+    """
+
+    section: str
+    watts: tuple[float, ...] | None
+    age_s: float | None
+    error: str | None
+
+    def as_json(self) -> str:
+        """One JSON object, on one line."""
+        watts = None if self.watts is None else list(self.watts)
+        age_s = None if self.age_s is None else round(self.age_s, 3)
+        found = {"section": self.section, "watts": watts, "age_s": age_s, "error": self.error}
+        return json.dumps(found)
+
+    def as_text(self) -> str:
+        """One line for people."""
+        name = f"{self.section:<{_NAME_COLUMN}}"
+        if self.watts is None:
+            return f"{name}  failed: {self.error}"
+        named = "ABC" if len(self.watts) in (2, 3) else ""
+        phases = "".join(
+            f"  {named[i] if named else f'#{i + 1}'} {value:8.1f} W"
+            for i, value in enumerate(self.watts)
+            if len(self.watts) > 1
+        )
+        return f"{name}{phases}  total {sum(self.watts):8.1f} W  {self.age_s:5.1f} s old"
+
+
+class _Probe:
+    """One meter with its filters, running."""
+
+    def __init__(self, reactor: Any, configured: ConfiguredMeter) -> None:
+        self._reactor = reactor
+        self._section = configured.section
+        self.meter: IMeter = configured.kind.build(reactor, configured.section, configured.options)
+        self._chain: Health = build_chain(self.meter, configured.options, reactor)
+
+    async def read(self) -> Reading:
+        try:
+            await self.meter.first_sample(FIRST_SAMPLE_S)
+            sample = await self._chain.read()
+        except MeterError as error:
+            return Reading(self._section, None, None, str(error))
+        return Reading(
+            self._section, sample.watts, self._reactor.seconds() - sample.measured_at, None
+        )
+
+
+async def show(reactor: Any, settings: Settings, out: TextIO, *, as_json: bool, watch: bool) -> int:
+    """Read every meter and write a line for each; with ``watch`` again and again.
+
+    :return: 0 when every meter could be read, else 1.
+    """
+    if not settings.meters:
+        out.write(f"{settings.file}: no meter is configured\n")
+        return 1
+    probes = [_Probe(reactor, one) for one in settings.meters]
+    for probe in probes:
+        start(probe.meter)
+    try:
+        while True:
+            readings = await _read_all(probes)
+            for reading in readings:
+                out.write((reading.as_json() if as_json else reading.as_text()) + "\n")
+            out.flush()
+            if not watch:
+                return 1 if any(reading.error for reading in readings) else 0
+            await sleep(reactor, WATCH_EVERY_S)
+    finally:
+        for probe in probes:
+            await stop(probe.meter)
+
+
+async def _read_all(probes: Sequence[_Probe]) -> list[Reading]:
+    return await gatherResults(
+        [Deferred.fromCoroutine(probe.read()) for probe in probes], consumeErrors=True
+    )
+
+
+def load(
+    path: str | os.PathLike[str],
+    out: TextIO,
+    overrides: Overrides | None = None,
+    extra_kinds: Sequence[MeterKind[Any]] = (),
+) -> Settings | None:
+    """The settings in the file; None, with every problem written to ``out``, when it is bad."""
+    try:
+        return load_file(path, overrides, extra_kinds)
+    except ConfigError as error:
+        out.writelines(f"{problem}\n" for problem in error.problems)
+        return None
+
+
+def run(reactor: Any, settings: Settings, out: TextIO, *, as_json: bool, watch: bool) -> int:
+    """Run the reactor for :func:`show`; an interrupt ends a watch with what was read last.
+
+    :return: the exit status.
+    """
+    use_monotonic_time(reactor)
+    status = [0 if watch else 1]
+
+    async def work() -> None:
+        status[0] = await show(reactor, settings, out, as_json=as_json, watch=watch)
+
+    done = Deferred.fromCoroutine(work())
+    done.addErrback(lambda failure: failure.trap(CancelledError, BrokenPipeError))
+    reactor.addSystemEventTrigger("before", "shutdown", done.cancel)
+    reactor.callWhenRunning(done.addBoth, lambda _: reactor.running and reactor.stop())
+    reactor.run()
+    return status[0]

@@ -1,0 +1,119 @@
+"""Makes the emulated meters of their specifications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from astrameter.ct.emulator import EmulatedCt
+from astrameter.ct.options import CtOptions
+from astrameter.ct.responder import CtResponder
+from astrameter.devices import DeviceSpec
+from astrameter.events import Bus
+from astrameter.routing import Routes
+from astrameter.shelly.responder import ShellyResponder
+from astrameter.steering.fair import FairShare
+from astrameter.web.status import BatteryStatus
+
+
+class Emulator(Protocol):
+    """One emulated meter on its UDP port, whatever its kind."""
+
+    spec: DeviceSpec
+
+    @property
+    def service(self) -> CtResponder | ShellyResponder: ...
+
+    def accepts(self, spec: DeviceSpec) -> bool:
+        """Whether :meth:`configure` can turn it into ``spec``: same kind, same port."""
+
+    def configure(self, spec: DeviceSpec) -> None:
+        """Become ``spec`` from the next datagram on; socket and batteries stay."""
+
+    def batteries(self, now: float) -> Sequence[BatteryStatus]:
+        """Who polls it."""
+
+
+class CtEmulator:
+    """An emulated CT002 or CT003 with its controller."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        spec: DeviceSpec,
+        routes: Routes,
+        bus: Bus,
+        wall_clock: Callable[[], datetime],
+        debug_status: bool,
+    ) -> None:
+        options = _ct_options(spec)
+        self.spec = spec
+        self._debug_status = debug_status
+        self._controller = FairShare(options)
+        self.ct = EmulatedCt(spec.ct_type, options, spec.dedupe_window_s, self._controller)
+        self.service = CtResponder(
+            reactor, spec.device_id, spec.udp_port, self.ct, routes, bus, wall_clock
+        )
+        self._configure_protocol(spec)
+
+    def accepts(self, spec: DeviceSpec) -> bool:
+        return spec.ct is not None and spec.udp_port == self.spec.udp_port
+
+    def configure(self, spec: DeviceSpec) -> None:
+        options = _ct_options(spec)
+        self._controller.configure(options)
+        self.ct.configure(spec.ct_type, options, spec.dedupe_window_s)
+        self._configure_protocol(spec)
+        self.spec = spec
+
+    def batteries(self, now: float) -> Sequence[BatteryStatus]:
+        return [
+            {
+                "id": c.consumer_id,
+                "type": c.device_type,
+                "phase": c.phase if c.phase in "ABCD" else "",
+                "power_w": c.power_w,
+                "reading_w": self._controller.last_reading_w(c.consumer_id),
+                "age_s": now - c.reported_at,
+            }
+            for c in self.ct.fleet
+        ]
+
+    def _configure_protocol(self, spec: DeviceSpec) -> None:
+        protocol = self.service.protocol
+        protocol.device_id = spec.device_id
+        protocol.debug_status = _ct_options(spec).debug_status or self._debug_status
+
+
+class ShellyEmulator:
+    """An emulated Shelly meter."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        spec: DeviceSpec,
+        routes: Routes,
+        bus: Bus,
+        wall_clock: Callable[[], datetime],
+    ) -> None:
+        self.spec = spec
+        self.service = ShellyResponder(
+            reactor, spec.device_id, spec.udp_port, spec.dedupe_window_s, routes, bus, wall_clock
+        )
+
+    def accepts(self, spec: DeviceSpec) -> bool:
+        return spec.ct is None and spec.udp_port == self.spec.udp_port
+
+    def configure(self, spec: DeviceSpec) -> None:
+        self.service.reconfigure(device_id=spec.device_id, dedupe_window_s=spec.dedupe_window_s)
+        self.spec = spec
+
+    def batteries(self, now: float) -> Sequence[BatteryStatus]:
+        return self.service.batteries(now)
+
+
+def _ct_options(spec: DeviceSpec) -> CtOptions:
+    if spec.ct is None:
+        raise ValueError(f"{spec.type} is no CT")
+    return spec.ct

@@ -1,0 +1,42 @@
+"""TLS to a broker: always verified, by the system's authorities unless told otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL.SSL import Error as OpenSSLError
+from service_identity import VerificationError
+from twisted.internet.endpoints import wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.ssl import optionsForClientTLS, platformTrust
+from twisted.python.failure import Failure
+
+_UNTRUSTED = "certificate verify failed"
+_NOT_TLS = frozenset({"wrong version number", "packet length too long", "record layer failure"})
+
+
+def wrapped(
+    endpoint: IStreamClientEndpoint, host: str, trust_root: Any = None
+) -> IStreamClientEndpoint:
+    """``endpoint`` with TLS that checks the certificate and that it was made out to ``host``."""
+    options = optionsForClientTLS(host, trustRoot=trust_root or platformTrust())
+    wrapped_endpoint: IStreamClientEndpoint = wrapClientTLS(options, endpoint)
+    return wrapped_endpoint
+
+
+def problem(failure: Failure) -> str | None:
+    """What was wrong with TLS; None when the failure has nothing to do with it."""
+    error = failure.value
+    if isinstance(error, VerificationError):
+        return "its certificate was made out to another name; connect by the name in it"
+    if not isinstance(error, OpenSSLError):
+        return None
+    reasons = [str(entry[-1]) for entry in (error.args[0] if error.args else ()) if entry]
+    if _UNTRUSTED in reasons:
+        return (
+            "its certificate is not signed by an authority that this system trusts (add the "
+            "authority to the system's certificates, or name its file in SSL_CERT_FILE)"
+        )
+    if _NOT_TLS.intersection(reasons):
+        return "it does not speak TLS at this port (8883 is usual)"
+    return f"TLS failed ({', '.join(reasons) or 'no reason given'})"

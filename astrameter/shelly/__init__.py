@@ -1,0 +1,1 @@
+"""The emulated Shelly meters: RPC documents over UDP (shelly.md)."""

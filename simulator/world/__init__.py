@@ -1,0 +1,17 @@
+"""Virtual time and network: the same seed gives the same bytes, whatever the machine does."""
+
+from simulator.world.datagrams import Counts, Transcript
+from simulator.world.host import HostReactor
+from simulator.world.links import Link
+from simulator.world.timeline import DelayedCall, TimeStandsStill
+from simulator.world.world import World
+
+__all__ = [
+    "Counts",
+    "DelayedCall",
+    "HostReactor",
+    "Link",
+    "TimeStandsStill",
+    "Transcript",
+    "World",
+]
