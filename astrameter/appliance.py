@@ -115,7 +115,7 @@ class Appliance(service.MultiService):
         except CannotListenError as error:
             for emulator in self.emulators:
                 emulator.service.stopService()
-            raise port_error(error) from None
+            raise port_error(error, self._settings) from None
 
     def startService(self) -> None:
         """Bind what is not bound yet, connect to the meters, and say that we are ready.
@@ -165,7 +165,7 @@ class Appliance(service.MultiService):
         except CannotListenError as error:
             for one in opened:
                 await maybeDeferred(one.stopService)
-            raise port_error(error) from None
+            raise port_error(error, settings) from None
         meters = tuple(self._kept(one) or self._meter(one) for one in settings.meters)
         leaving: list[Any] = [e.service for e in self.emulators if e not in emulators]
         leaving += [branch.meter for branch in self.meters if branch not in meters]

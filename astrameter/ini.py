@@ -106,7 +106,8 @@ class Document:
         """The keys written in a section itself, by lower-case name."""
         found: dict[str, Entry] = {}
         for block in self._index.get(section, ()):
-            found = {**block.entries, **found}
+            for key, entry in block.entries.items():
+                found.setdefault(key, entry)
         return found
 
     def entries(self, section: str) -> dict[str, Entry]:
@@ -248,7 +249,9 @@ class Document:
 
     def _spliced(self, start: int, stop: int, new: Sequence[str]) -> tuple[str, ...]:
         """The lines with ``new`` (without line ends) in the place of ``start:stop``."""
-        newline = next((m[1] for line in self.lines[:1] if (m := _LINE_END.search(line))), "\n")
+        near = self.lines[start : start + 1] if start < stop else self.lines[start - 1 : start]
+        ends = (_LINE_END.search(line) for line in (*near, *self.lines[:1]))
+        newline = next((end[1] for end in ends if end), "\n")
         before, after = list(self.lines[:start]), self.lines[stop:]
         lines = [text + newline for text in new]
         final = self.lines[-1] if self.lines else "\n"

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,9 @@ PhaseWatts = tuple[float, float, float]
 """Watts on phases A, B and C."""
 
 NO_POWER: PhaseWatts = (0.0, 0.0, 0.0)
+
+MAX_READING_W = 1e9
+"""No house draws a gigawatt; above it sums and products could leave the range of numbers."""
 
 
 class MeterError(Exception):
@@ -67,10 +69,11 @@ class Sample:
 def sample_of(watts: Sequence[float], measured_at: float) -> Sample:
     """Make a sample of a source's numbers, refusing what no controller may see.
 
-    :raises MeterError: when an entry is NaN or infinite (ct-protocol.md section 13.2).
+    :raises MeterError: when an entry is NaN, infinite (ct-protocol.md section 13.2) or beyond
+        :data:`MAX_READING_W`.
     """
-    numbers = tuple(map(float, watts))
-    for value in numbers:
-        if not math.isfinite(value):
-            raise MeterError("not_numeric", f"the meter delivered {value}, which is not a power")
-    return Sample(numbers, measured_at)
+    for value in watts:
+        if not -MAX_READING_W <= value <= MAX_READING_W:
+            shown = repr(value) if isinstance(value, float) else "a huge number"
+            raise MeterError("not_numeric", f"the meter delivered {shown}, which is not a power")
+    return Sample(tuple(map(float, watts)), measured_at)

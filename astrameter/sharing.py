@@ -24,18 +24,20 @@ class SharedRead:
 
     def read(self) -> Deferred[Sample]:
         reader: Deferred[Sample] = Deferred(self._leave)
-        self._waiting.append(reader)
         if self._running is None:
-            running = self._start()
-            self._running = running
+            running = self._running = self._start()
+            self._waiting.append(reader)
             running.addBoth(self._deliver)
+        else:
+            self._waiting.append(reader)
         return reader
 
     def _deliver(self, result: Sample | Failure) -> None:
         readers, self._waiting = self._waiting, []
         self._running = None
         for reader in readers:
-            reader.callback(result)
+            if not reader.called:  # what one does with it may have cancelled another
+                reader.callback(result)
 
     def _leave(self, reader: Deferred[Sample]) -> None:
         if reader in self._waiting:

@@ -7,11 +7,17 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http_headers import Headers
 
 from astrameter.config import load_text
+from astrameter.meters.http import Answer, HttpClient, Request
+from astrameter.problems import ConfigError
 
 ROOT = Path(__file__).parents[1]
 TARGETS = ("venv", "demo", "test", "lint", "bench", "docs", "clean", "help")
@@ -70,6 +76,40 @@ class Documents(SynchronousTestCase):
     def test_commands_of_the_readme_exist(self) -> None:
         for target in re.findall(r"\bmake ([a-z]+)", read("README.md")):
             self.assertIn(target, TARGETS)
+
+
+class ExampleMeter(SynchronousTestCase):
+    """The meter that CONTRIBUTING.md shows, as it stands."""
+
+    def setUp(self) -> None:
+        found = re.search(r"```python\n(.*?)```", read("CONTRIBUTING.md"), re.DOTALL)
+        assert found is not None
+        module = types.ModuleType("acme")
+        sys.modules["acme"] = module
+        self.addCleanup(sys.modules.pop, "acme")
+        exec(compile(found[1], "acme.py", "exec"), module.__dict__)
+        self.kind = module.KIND
+
+    def test_reads(self) -> None:
+        asked = []
+
+        def send(_client: HttpClient, request: Request) -> Deferred[Answer]:
+            asked.append(request.uri)
+            body = b'{"power": {"total": -123.4}}'
+            return succeed(Answer(request.url, 200, "OK", Headers(), body))
+
+        self.patch(HttpClient, "send", send)
+        settings = load_text("[ACME_2]\nIP = 10.0.0.9\n", "c.ini", None, [self.kind])
+        (meter,) = settings.meters
+        service = meter.kind.build(MemoryReactorClock(), meter.section, meter.options)
+        service.startService()
+        self.assertEqual(self.successResultOf(service.read()).watts, (-123.4,))
+        self.assertEqual(asked, [b"http://10.0.0.9/power"])
+        self.successResultOf(service.stopService())
+
+    def test_says_what_is_missing(self) -> None:
+        error = self.assertRaises(ConfigError, load_text, "[ACME]\n", "c.ini", None, [self.kind])
+        self.assertIn("IP", str(error))
 
 
 class Unit(SynchronousTestCase):

@@ -32,10 +32,13 @@ class EnergyCounter:
         last = self._last
         if last is sample:
             return
-        self._last = sample
         if last is None:
+            self._last = sample
             return
         gap_s = sample.measured_at - last.measured_at
+        if -MAX_GAP_S <= gap_s < 0:
+            return  # came late: its time has been counted already
+        self._last = sample
         if not 0 < gap_s <= MAX_GAP_S:
             return
         total_w = last.total

@@ -61,8 +61,14 @@ def with_setting(settings: BatterySettings, name: str, value: object) -> Battery
 
 def _number(name: str, value: object) -> float:
     low, high = _RANGES[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise SettingError(f"{name} is a finite number, not {value!r}")
-    if not low <= value <= high:
-        raise SettingError(f"{name} is {low:g}..{high:g}, not {value:g}")
-    return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SettingError(f"{name} is a number, not {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise SettingError(f"{name} is a finite number")
+    if not low <= number <= high:
+        raise SettingError(f"{name} is {low:g}..{high:g}, not {number:g}")
+    return number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from astrameter.meters.interface import ISource
 from astrameter.options import numbers, option
-from astrameter.reading import Sample
+from astrameter.reading import Sample, sample_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Transform:
 
     def _apply(self, sample: Sample) -> Sample:
         self._warn_on_length(len(sample.watts))
-        return replace(sample, watts=transform(sample.watts, self._multipliers, self._offsets))
+        watts = transform(sample.watts, self._multipliers, self._offsets)
+        return sample_of(watts, sample.measured_at)
 
     def _warn_on_length(self, phases: int) -> None:
         odd = any(len(x) > 1 and len(x) != phases for x in (self._multipliers, self._offsets))

@@ -290,8 +290,8 @@ def explain(error: Exception, url: Url) -> Exception:
     A cancelled request stays a CancelledError.
     """
     cause = _innermost(error)
-    if isinstance(cause, CancelledError):
-        return cause
+    if isinstance(cause, (CancelledError, network.ConnectingCancelledError)):
+        return CancelledError()
     for kinds, kind, text in _EXPLANATIONS:
         if isinstance(cause, kinds):
             return MeterError(kind, text.format(url=url.shown, host=url.host, cause=cause))

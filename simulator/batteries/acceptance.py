@@ -23,7 +23,7 @@ class Answer(NamedTuple):
     :ivar phase_w: grid power on A, B, C, + import (fields 5..7).
     :ivar total_w: field 8.
     :ivar counts: number of batteries in A, B, C, ABC (fields 9..12).
-    :ivar index: field 14.
+    :ivar info_index: field 14.
     :ivar charge_w: sums of the charging powers in x, A, B, C, ABC (fields 15..19).
     :ivar discharge_w: sums of the discharging powers (fields 20..24).
     """
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
     phase_w: tuple[int, ...]
     total_w: int
     counts: tuple[int, ...]
-    index: int
+    info_index: int
     charge_w: tuple[int, ...]
     discharge_w: tuple[int, ...]
 
@@ -71,6 +71,17 @@ class Acceptance:
         fields = _fields(datagram)
         if fields is None:
             return Rejection.NO_FRAME
+        mismatch = self._mismatch(fields)
+        if mismatch is not None:
+            return mismatch
+        numbers = _integers(fields[4:_FIELDS])
+        index = numbers[9]
+        if index == self._index and index != 0:
+            return Rejection.DUPLICATE
+        self._index = index
+        return Answer(numbers[:3], numbers[3], numbers[4:8], index, numbers[10:15], numbers[15:20])
+
+    def _mismatch(self, fields: list[str]) -> Rejection | None:
         if len(fields) < _FIELDS:
             return Rejection.TOO_FEW_FIELDS
         if fields[0] != self._ct_type:
@@ -79,14 +90,7 @@ class Acceptance:
             return Rejection.OTHER_CT_MAC
         if self._own_id is not None and fields[3] != self._own_id:
             return Rejection.OTHER_BATTERY
-        numbers = _integers(fields[4:_FIELDS])
-        index = numbers[9]
-        if index == self._index and index != 0:
-            return Rejection.DUPLICATE
-        self._index = index
-        return Answer(
-            numbers[:3], numbers[3], numbers[4:8], index, numbers[10:15], numbers[15:20]
-        )
+        return None
 
 
 def _fields(datagram: bytes) -> list[str] | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from itertools import chain
 
 from simulator.batteries.families import FAMILIES, UNSET, Family, family_of
 
@@ -21,7 +23,7 @@ MAX_POWER_W = 32767
 """A battery reports its power as a signed 16-bit number (section 1.10)."""
 
 _MAC = re.compile(r"[0-9A-F]{12}\Z")
-_TEXT = re.compile(r"[ -{}~]*\Z")  # printable ASCII without the separator
+_TEXT = re.compile(r"[ -{}~]{0,30}\Z")  # printable ASCII without the separator
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,86 +87,70 @@ class BatteryConfig:
         object.__setattr__(self, "mac", self.mac.upper())
         if not _MAC.match(self.mac):
             raise ValueError(f"Battery MAC must be 12 hex chars, got {self.mac!r}")
-        for found in self._findings():
-            raise ValueError(f"Battery {self.mac}: {found}")
+        for problem in chain(self._not_finite(), self._wrong_settings(), self._wrong_plant()):
+            raise ValueError(f"Battery {self.mac}: {problem}")
 
-    def _findings(self) -> list[str]:
-        problems = []
-
-        def check(right: bool, problem: str) -> None:
-            if not right:
-                problems.append(problem)
-
+    def _not_finite(self) -> Iterator[str]:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, (int, float)):
-                check(math.isfinite(value), f"{field.name} must be a finite number, got {value}")
-        if problems:
-            return problems
-        known = ", ".join(f"{family.prefix}*" for family in FAMILIES)
-        text = f"{self.device_type}{self.ct_type}{self.ct_mac}"
-        powers = (self.max_charge_w, self.max_discharge_w)
-        dc_range = f"[0, max_dc_input={self.max_dc_input_w:g}]"
-        delay = self.power_update_delay_polls
-        check(
-            family_of(self.device_type) is not None,
-            f"device type {self.device_type!r} has no simulated control law; use one of {known}",
-        )
-        check(
-            _TEXT.match(text) is not None and max(map(len, (self.device_type, self.ct_type))) <= 30,
-            "device type, CT type and CT MAC are short ASCII texts without '|'",
-        )
-        check(len(self.ct_mac) <= 30, "ct_mac is 12 hex digits, or empty for any CT")
-        check(
-            len(self.phase) == 1 and self.phase in PHASES,
-            f"invalid phase {self.phase!r}; use A, B, C, D (combined), 0 (unknown) or 5 (failed)",
-        )
-        check(
-            self.wired_to in ("", "A", "B", "C"),
-            f"invalid wired_to {self.wired_to!r}; use A, B or C",
-        )
-        check(
-            self.recharge_mode in (0, 1),
-            f"recharge_mode must be 0 (own phase) or 1 (whole house), got {self.recharge_mode}",
-        )
-        check(
-            self.report_index is None or 0 <= self.report_index <= UNSET,
-            f"report_index must be 0, 1 or 2, got {self.report_index}",
-        )
-        check(
-            self.baseline_w == 0
-            or (self.family.has_baseline and abs(self.baseline_w) <= MAX_POWER_W),
-            f"baseline_w must be a 16-bit number of watts, 0 on HMG, got {self.baseline_w}",
-        )
-        check(self.firmware >= 0, f"firmware must be >= 0, got {self.firmware}")
-        check(
-            0.0 <= self.initial_soc <= 1.0, f"initial_soc must be 0.0-1.0, got {self.initial_soc}"
-        )
-        check(0.0 <= self.min_soc < 1.0, f"min_soc must be 0.0-1.0, got {self.min_soc}")
-        check(0.0 < self.efficiency <= 1.0, f"efficiency must be 0.0-1.0, got {self.efficiency}")
-        check(min(powers) >= 0, "power values must be >= 0")
-        check(max(powers) <= MAX_POWER_W, f"power values must be <= {MAX_POWER_W}")
-        check(delay >= 0, f"power_update_delay_ticks must be >= 0, got {delay}")
-        check(self.inspection_polls >= 0, "inspection_polls must be >= 0")
-        check(self.max_dc_input_w >= 0, f"max_dc_input must be >= 0, got {self.max_dc_input_w}")
-        check(
-            0 <= self.dc_input_w <= self.max_dc_input_w,
-            f"dc_input_power must be within {dc_range}, got {self.dc_input_w}",
-        )
-        check(
-            -self.max_charge_w <= self.initial_power_w <= self.max_discharge_w,
-            f"initial_power_w must be within the power limits, got {self.initial_power_w}",
-        )
-        check(self.ramp_w_per_s > 0, f"ramp_rate must be > 0, got {self.ramp_w_per_s}")
-        check(
-            min(self.min_power_w, self.startup_delay_s, self.poll_jitter_s) >= 0,
-            "min_power_w, startup_delay_s and poll_jitter_s must be >= 0",
-        )
-        check(
-            self.poll_interval_s is None or self.poll_interval_s > 0,
-            f"poll_interval must be > 0, got {self.poll_interval_s}",
-        )
-        return problems
+            if isinstance(value, (int, float)) and not math.isfinite(value):
+                yield f"{field.name} must be a finite number, got {value}"
+
+    def _wrong_settings(self) -> Iterator[str]:
+        family = family_of(self.device_type)
+        texts = (self.device_type, self.ct_type, self.ct_mac)
+        if family is None:
+            known = ", ".join(f"{known.prefix}*" for known in FAMILIES)
+            yield f"device type {self.device_type!r} has no simulated law; use one of {known}"
+        elif self.baseline_w and not family.has_baseline:
+            yield f"baseline_w must be 0: {family.name} does not know it"
+        if not all(_TEXT.match(text) for text in texts):
+            yield "device type, CT type and CT MAC are at most 30 ASCII characters without '|'"
+        if len(self.phase) != 1 or self.phase not in PHASES:
+            yield (
+                f"invalid phase {self.phase!r}; "
+                "use A, B, C, D (combined), 0 (unknown) or 5 (detection failed)"
+            )
+        if self.wired_to not in ("", "A", "B", "C"):
+            yield f"invalid wired_to {self.wired_to!r}; use A, B or C"
+        if self.recharge_mode not in (0, 1):
+            yield f"recharge_mode must be 0 (own phase) or 1 (house), got {self.recharge_mode}"
+        if self.report_index is not None and not 0 <= self.report_index <= UNSET:
+            yield f"report_index must be 0, 1 or 2, got {self.report_index}"
+        if abs(self.baseline_w) > MAX_POWER_W:
+            yield f"baseline_w must be a 16-bit number, got {self.baseline_w}"
+        if self.power_update_delay_polls < 0:
+            yield f"power_update_delay_ticks must be >= 0, got {self.power_update_delay_polls}"
+        if min(self.firmware, self.inspection_polls, self.poll_jitter_s) < 0:
+            yield "firmware, inspection_polls and poll_jitter_s must be >= 0"
+        if self.poll_interval_s is not None and self.poll_interval_s <= 0:
+            yield f"poll_interval must be > 0, got {self.poll_interval_s}"
+
+    def _wrong_plant(self) -> Iterator[str]:
+        limits = (self.max_charge_w, self.max_discharge_w)
+        if not 0.0 <= self.initial_soc <= 1.0:
+            yield f"initial_soc must be 0.0-1.0, got {self.initial_soc}"
+        if not 0.0 <= self.min_soc < 1.0:
+            yield f"min_soc must be 0.0-1.0, got {self.min_soc}"
+        if not 0.0 < self.efficiency <= 1.0:
+            yield f"efficiency must be 0.0-1.0, got {self.efficiency}"
+        if min(limits) < 0:
+            yield "power values must be >= 0"
+        if max(limits) > MAX_POWER_W or self.max_dc_input_w > MAX_POWER_W:
+            yield f"power values must be <= {MAX_POWER_W}"
+        if self.max_dc_input_w < 0:
+            yield f"max_dc_input must be >= 0, got {self.max_dc_input_w}"
+        if not 0 <= self.dc_input_w <= self.max_dc_input_w:
+            yield (
+                f"dc_input_power must be within [0, max_dc_input={self.max_dc_input_w:g}], "
+                f"got {self.dc_input_w}"
+            )
+        if not -self.max_charge_w <= self.initial_power_w <= self.max_discharge_w:
+            yield f"initial_power_w must be within the power limits, got {self.initial_power_w}"
+        if self.ramp_w_per_s <= 0:
+            yield f"ramp_rate must be > 0, got {self.ramp_w_per_s}"
+        if min(self.min_power_w, self.startup_delay_s) < 0:
+            yield "min_power_w and startup_delay_s must be >= 0"
 
     @property
     def family(self) -> Family:

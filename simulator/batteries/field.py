@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simulator.batteries.acceptance import Answer
 from simulator.batteries.config import SPIKE_GATE_TYPES, BatteryConfig
+from simulator.batteries.families import HMG
 from simulator.batteries.integer_law import IntegerLaw, gain_of
 from simulator.batteries.law import Situation
 from simulator.batteries.selection import conflict, select
@@ -26,7 +27,7 @@ class FieldRegulator:
     def __init__(self, config: BatteryConfig) -> None:
         family, firmware = config.family, config.firmware_version
         # Section 1.2: a loop gain outside 30..100 % counts as 100, on HMG v151 as 90.
-        default_ratio = 90 if family.whole_watts is False and firmware <= 151 else 100
+        default_ratio = 90 if family is HMG and firmware <= 151 else 100
         self._family = family
         self._phase = config.phase_number
         self._recharge_mode = config.recharge_mode

@@ -38,10 +38,10 @@ class IntegerLaw:
     __slots__ = (
         "_family",
         "_gain",
+        "_grid_before_w",
         "_out_before_w",
         "_skipped",
         "_spike_gate",
-        "_grid_before_w",
         "setpoint_w",
     )
 

@@ -13,7 +13,6 @@ UNKNOWN, COMBINED, FAILED = 0, 4, 5
 """Phase settings without a letter of their own; 1, 2, 3 are A, B, C (section 1.2)."""
 
 _ABC = 4  # the last of the buckets x, A, B, C, ABC
-_NO_SUMS = (0,) * 5
 
 
 class Selection(NamedTuple):
@@ -40,7 +39,8 @@ def select(
 
     :param phase: the phase setting, 0..5.
     :param recharge_mode: 1 = whole house, 0 = own phase.
-    :param sums_required: a firmware that takes counts only when some sum is not 0.
+    :param sums_required: a firmware that takes counts and powers only when fields 15..24 do not
+        add up to 0 (step 5); +400 and -400 hide each other there.
     """
     if phase in (UNKNOWN, FAILED):
         return None
@@ -50,7 +50,7 @@ def select(
     else:
         g = answer.phase_w[phase - 1] - baseline_w
     charge, discharge = answer.charge_w, answer.discharge_w
-    if sums_required and charge == _NO_SUMS and discharge == _NO_SUMS:
+    if sums_required and sum(charge) + sum(discharge) == 0:
         return Selection(g, 0, 0, 0, False)
     inspecting = charge[0] != 0 or discharge[0] != 0
     if whole_house:
@@ -63,9 +63,6 @@ def select(
 
 def conflict(selection: Selection, out_w: float, sent_w: int) -> str:
     """The condition of section 1.4 that forbids to act, ``a`` to ``d``; empty when none does.
-
-    Section 1.3 speaks of the *arithmetic* sum of fields 15..24 being 0; that all of them are 0 is
-    meant by :func:`select` instead, so that +400 and -400 cannot hide a conflict [I].
 
     :param out_w: own output now.
     :param sent_w: own power as sent in the last request.

@@ -1,9 +1,9 @@
 """Virtual time and network: the same seed gives the same bytes, whatever the machine does."""
 
-from simulator.world.datagrams import Counts, Transcript
+from simulator.world.books import Counts, Transcript
 from simulator.world.host import HostReactor
 from simulator.world.links import Link
-from simulator.world.timeline import DelayedCall, TimeStandsStill
+from simulator.world.timeline import DelayedCall, StalledError
 from simulator.world.world import World
 
 __all__ = [
@@ -11,7 +11,7 @@ __all__ = [
     "DelayedCall",
     "HostReactor",
     "Link",
-    "TimeStandsStill",
+    "StalledError",
     "Transcript",
     "World",
 ]

@@ -40,6 +40,12 @@ class Socket(Protocol):
     def update_guard(self) -> None:
         """A host has gone or come back."""
 
+    def close(self) -> None:
+        """Close it now."""
+
+    def vanish(self) -> None:
+        """Close it without a word to the protocol: its program is gone."""
+
     def refused(self, peer: Address) -> None:
         """Nobody listens at ``peer``, to which this socket has sent something."""
 
@@ -105,9 +111,7 @@ class Datagrams:
                 own = socket.host == sender.host
                 wanted = group in socket.groups and (sender.hears_itself or not own)
             if wanted and socket.host.rpartition(".")[0] == network:
-                self._dispatch(
-                    sender.host, socket.host, self._deliver_copy, packet, socket, source
-                )
+                self._dispatch(sender.host, socket.host, self._deliver_copy, packet, socket, source)
 
     def deliver(self, packet: bytes, destination: Address, source: Address) -> None:
         """A datagram to one host has arrived."""

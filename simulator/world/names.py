@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from twisted.internet.abstract import isIPAddress
 from twisted.internet.address import IPv4Address
@@ -55,13 +56,13 @@ class Resolver:
         if addressTypes is None or IPv4Address in addressTypes:
             address = self.address_of(hostName)
 
+        kind: Literal["TCP", "UDP"] = "UDP" if transportSemantics == "UDP" else "TCP"
+
         def answer() -> None:
             if resolution.cancelled:
                 return
             if address is not None:
-                resolutionReceiver.addressResolved(
-                    IPv4Address(transportSemantics, address, portNumber)
-                )
+                resolutionReceiver.addressResolved(IPv4Address(kind, address, portNumber))
             resolutionReceiver.resolutionComplete()
 
         self._timeline.post(0.0, answer)

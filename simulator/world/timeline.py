@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-EVENTS_PER_INSTANT = 1_000_000
+INSTANT_MAX = 1_000_000
 """So many events without time moving on are an endless loop, not a busy moment."""
 
 _CALLED = -1
@@ -22,7 +22,7 @@ _CANCELLED = -2
 _COMPACT_FROM = 64
 
 
-class TimeStandsStill(Exception):
+class StalledError(Exception):
     """Something schedules itself at the present instant for ever."""
 
 
@@ -178,7 +178,7 @@ class Timeline:
 
         Time is left at the last event. Returns how many ran.
 
-        :raises TimeStandsStill: when events at one instant do not come to an end.
+        :raises StalledError: when events at one instant do not come to an end.
         """
         if self._running:
             raise RuntimeError("time is already running: it cannot be advanced from an event")
@@ -212,8 +212,8 @@ class Timeline:
             if entry[0] != self.now:
                 self.now = entry[0]
                 started = ran
-            elif ran - started > EVENTS_PER_INSTANT:
-                raise TimeStandsStill(f"no end of events at {self.now} s; the last was {entry}")
+            elif ran - started > INSTANT_MAX:
+                raise StalledError(f"no end of events at {self.now} s; the last was {entry}")
             ran += 1
             try:
                 if call is None:

@@ -118,7 +118,7 @@ class UdpPort:
             self._stopped = Deferred()
             self._listening = False
             self.update_guard()
-            self._post(0.0, self._close)
+            self._post(0.0, self.close)
         return self._stopped
 
     def vanish(self) -> None:
@@ -145,7 +145,7 @@ class UdpPort:
     def _bind(self) -> None:
         self.number = self._layer.ports.claim(self.host, self._interface, self.number, self)
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if not self._bound:
             return
         self.vanish()

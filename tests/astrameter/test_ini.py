@@ -11,8 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from astrameter.ini import MAX_CHARACTERS, MAX_FAULTS, Document, EditError, parse
 
-settings.register_profile("ini", deadline=None, derandomize=True)
-settings.load_profile("ini")
+PROFILE = settings(deadline=None, derandomize=True)
 
 Content = dict[str, dict[str, str]]
 
@@ -76,7 +75,7 @@ def _bare(document: Document) -> list[str]:
 class DialectTests(SynchronousTestCase):
     """Everything configparser says about a text, we say, too."""
 
-    @settings(max_examples=1500)
+    @settings(PROFILE, max_examples=1500)
     @given(FILES | st.text(max_size=60))
     def test_agrees_with_configparser(self, text: str) -> None:
         assume(not text.startswith("\ufeff"))
@@ -89,11 +88,12 @@ class DialectTests(SynchronousTestCase):
             self.assertEqual(_ours(document), expected)
             self.assertEqual(document.names, tuple(name for name in expected if name != "DEFAULT"))
 
-    @settings(max_examples=500)
+    @settings(PROFILE, max_examples=500)
     @given(FILES | st.text(max_size=60))
     def test_renders_every_text_byte_for_byte(self, text: str) -> None:
         self.assertEqual(parse(text).render(), text)
 
+    @PROFILE
     @given(FILES)
     def test_byte_order_mark_changes_nothing(self, text: str) -> None:
         assume(not text.startswith("\ufeff"))
@@ -102,6 +102,7 @@ class DialectTests(SynchronousTestCase):
         self.assertEqual(marked.faults, plain.faults)
         self.assertEqual(marked.render(), "\ufeff" + text)
 
+    @PROFILE
     @given(FILES)
     def test_entry_lines_are_where_the_keys_stand(self, text: str) -> None:
         document = parse(text)
@@ -198,7 +199,7 @@ class FaultTests(SynchronousTestCase):
 class EditTests(SynchronousTestCase):
     """Edits touch the lines they are about, and no other."""
 
-    @settings(max_examples=800)
+    @settings(PROFILE, max_examples=800)
     @given(GOOD_FILES, st.data())
     def test_set_reads_back_and_leaves_everything_else(
         self, text: str, data: st.DataObject
@@ -231,6 +232,20 @@ class EditTests(SynchronousTestCase):
             untouched = before[entry.last_line :]
             self.assertEqual(after[len(after) - len(untouched) :], untouched)
 
+    @PROFILE
+    @given(GOOD_FILES, st.data())
+    def test_set_always_works_where_nothing_is_indented(
+        self, text: str, data: st.DataObject
+    ) -> None:
+        document = parse("".join(line.lstrip(" \t\x0c\u00a0") for line in parse(text).lines))
+        assume(document.blocks and not document.faults)
+        section = data.draw(st.sampled_from([block.name for block in document.blocks]))
+        key = data.draw(st.sampled_from(["k", "K", "new"]))
+        value = data.draw(_VALUES)
+        entry = document.set(section, key, value).own_entries(section)[key.lower()]
+        self.assertEqual(entry.value, value)
+
+    @PROFILE
     @given(GOOD_FILES, st.data())
     def test_remove_takes_the_lines_of_the_key_and_no_other(
         self, text: str, data: st.DataObject
@@ -247,6 +262,7 @@ class EditTests(SynchronousTestCase):
         self.assertNotIn(entry.key.lower(), new.own_entries(entry.section))
         self.assertEqual(new.lines, old.lines[: entry.line - 1] + old.lines[entry.last_line :])
 
+    @PROFILE
     @given(GOOD_FILES)
     def test_add_section_appends_and_remove_section_takes_it_away(self, text: str) -> None:
         old = parse(text)
@@ -255,6 +271,7 @@ class EditTests(SynchronousTestCase):
         self.assertEqual(_bare(new)[: len(old.lines)], _bare(old))
         self.assertEqual(_ours(new.remove_section("NEW")), _ours(old))
 
+    @PROFILE
     @given(GOOD_FILES, st.data())
     def test_remove_section_leaves_the_others(self, text: str, data: st.DataObject) -> None:
         old = parse(text)
