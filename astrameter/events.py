@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -45,7 +45,7 @@ class Subscription:
         self._clock = clock
         self._handler = handler
         self._queue: deque[Any] = deque(maxlen=limit)
-        self._scheduled = False
+        self._scheduled: IDelayedCall | None = None
         self._busy = False
         self._closed = False
 
@@ -62,14 +62,16 @@ class Subscription:
         """No more events; what is queued is thrown away."""
         self._closed = True
         self._queue.clear()
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
 
     def _wake(self) -> None:
-        if not self._scheduled and not self._busy and self._queue:
-            self._scheduled = True
-            self._clock.callLater(0, self._deliver)
+        if self._scheduled is None and not self._busy and self._queue:
+            self._scheduled = self._clock.callLater(0, self._deliver)
 
     def _deliver(self) -> None:
-        self._scheduled = False
+        self._scheduled = None
         for _ in range(DELIVERIES_PER_TURN):
             if not self._queue or self._busy or self._closed:
                 break

@@ -197,6 +197,8 @@ def _line(event: LogEvent, with_traces: bool) -> str:
     text = _CONTROL.sub(_escaped, redact(_bounded(text)))
     trace = _CONTROL_IN_TRACE.sub(_escaped, redact(_bounded(trace)))
     name = event.get("log_namespace", "-")
+    if name == "log_legacy":
+        name = "twisted"
     return f"{_stamp(event.get('log_time'))} {_SHOWN[level]}:{name}:{text}{trace}\n"
 
 

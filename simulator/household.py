@@ -67,7 +67,7 @@ class Household:
         self.loads = tuple(loads)
         self.base_noise_w = base_noise_w
         self.solar_max_w = solar_max_w
-        self.solar_phases = solar_phases
+        self.solar_phases = "".join(dict.fromkeys(solar_phases))
         self._random = random
         self._base_w = [*map(float, base_load_w[:3]), 0.0, 0.0, 0.0][:3]
         self._solar_w = 0.0

@@ -7,11 +7,12 @@ An appliance reads it with ``[JSON_HTTP]``, ``URL = http://host:port/power`` and
 from __future__ import annotations
 
 import json
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IListeningPort, IReactorTCP
+from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.policies import WrappingFactory
 from twisted.web.http import Request as HttpRequest
 from twisted.web.resource import Resource
@@ -64,10 +65,11 @@ class HttpMeter(Service):
     ) -> None:
         root = Resource()
         root.putChild(b"power", PowerResource(meter, reactor))
+        site = QuietSite(root, reactor=reactor)
         self.port = port
         self._reactor = reactor
         self._interface = interface
-        self._connections: WrappingFactory[Any] = WrappingFactory(QuietSite(root, reactor=reactor))
+        self._connections: WrappingFactory[Any] = WrappingFactory(site)
         self._listening: IListeningPort | None = None
 
     def startService(self) -> None:
@@ -75,7 +77,7 @@ class HttpMeter(Service):
         self._listening = self._reactor.listenTCP(
             self.port, self._connections, interface=self._interface
         )
-        self.port = self._listening.getHost().port
+        self.port = cast(IPv4Address, self._listening.getHost()).port
         Service.startService(self)
 
     def stopService(self) -> Deferred[None]:

@@ -37,7 +37,7 @@ class SimulatedMeter(PushedMeter):
         self._under_way: deque[IDelayedCall] = deque()
 
     def startService(self) -> None:
-        super().startService()
+        PushedMeter.startService(self)
         self.connected = True
         self._measure()
 

@@ -82,7 +82,7 @@ class Site:
         self.ledger = ledger if ledger is not None else Ledger()
         self.grid_w = NO_POWER
         self.house_w = NO_POWER
-        self._power_on = [
+        self._power_on: list[list[Callable[[float], float]]] = [
             [source.power_w_at for source in self.sources if source.wired_phase == phase]
             for phase in PHASES
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -75,14 +75,19 @@ class Throttle:
     def _succeeded(self, sample: Sample) -> Sample:
         self._read_at = self._good_at = self._clock.seconds()
         self._good = sample
-        self._failing = False
+        if self._failing:
+            self._failing = False
+            self._log.info("[{section}] delivers readings again", section=self._section)
         return sample
 
-    def _failed(self, failure: Failure) -> Sample | Failure | Deferred[Sample]:
-        failure.trap(MeterError)
-        self._read_at = self._clock.seconds()
+    def _failed(self, failure: Failure) -> Sample | Failure:
+        if failure.check(CancelledError) is not None:
+            return failure  # nobody waits any more; the next reader need not pay for it
+        now = self._read_at = self._clock.seconds()
         good = self._good
-        if good is None or self._read_at - self._good_at > KEEP_INTERVALS * self._interval_s:
+        if now - self._good_at > KEEP_INTERVALS * self._interval_s:
+            good = None
+        if good is None or failure.check(MeterError) is None:
             return failure
         if not self._failing:
             self._failing = True
@@ -91,4 +96,4 @@ class Throttle:
                 section=self._section,
                 error=failure.getErrorMessage(),
             )
-        return succeed(good)
+        return good

@@ -287,7 +287,7 @@ def with_cookies(agent: IAgent) -> IAgent:
 def explain(error: Exception, url: Url) -> Exception:
     """What went wrong with a request to ``url``, as a MeterError in the owner's words.
 
-    A cancelled request stays a CancelledError.
+    A cancelled request stays a CancelledError, and what no request can cause stays what it is.
     """
     cause = _innermost(error)
     if isinstance(cause, (CancelledError, network.ConnectingCancelledError)):
@@ -297,7 +297,9 @@ def explain(error: Exception, url: Url) -> Exception:
             return MeterError(kind, text.format(url=url.shown, host=url.host, cause=cause))
     if isinstance(cause, SSL.Error):
         return _tls_error(cause, url)
-    return MeterError("bad_structure", f"{url.shown} does not answer in HTTP ({cause})")
+    if cause is error:
+        return error
+    return MeterError("bad_structure", f"{url.shown} does not answer in proper HTTP")
 
 
 _EXPLANATIONS: tuple[tuple[Any, str, str], ...] = (
@@ -328,14 +330,17 @@ _EXPLANATIONS: tuple[tuple[Any, str, str], ...] = (
 
 
 def _tls_error(error: SSL.Error, url: Url) -> MeterError:
-    text = str(error)
-    if "certificate" in text:
+    queue = error.args[0] if error.args else ()
+    reason = queue[0][-1] if isinstance(queue, list) and queue else "connection lost"
+    if "certificate" in reason:
         return MeterError(
             "tls_certificate",
             f"the certificate of {url.shown} is not trusted: use http://, or add it to this "
             "computer's trusted certificates",
         )
-    return MeterError("connect", f"{url.shown} does not speak TLS as expected ({text})")
+    return MeterError(
+        "connect", f"{url.shown} does not speak TLS as expected ({reason}): is it http://?"
+    )
 
 
 def _innermost(error: BaseException) -> BaseException:

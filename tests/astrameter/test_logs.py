@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher
 from twisted.python.failure import Failure
+from twisted.python.log import LogPublisher as LegacyPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -46,6 +47,13 @@ class Lines(Case):
             self.stream.getvalue(),
             r"\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d WARNING:astrameter\.x:3 apples\n\Z",
         )
+
+    def test_old_style_events_are_of_twisted(self) -> None:
+        publisher = LegacyPublisher(
+            publishPublisher=LogPublisher(LineObserver(self.stream, "info"))
+        )
+        publisher.msg("Site starting on 80")
+        self.assertIn("INFO:twisted:Site starting on 80", self.lines()[0])
 
     def test_every_level_has_its_name(self) -> None:
         log = self.logger()

@@ -1,0 +1,1 @@
+"""What the appliance costs; each module prints one JSON line when it is run."""
