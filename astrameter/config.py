@@ -325,14 +325,14 @@ class _Loader:
             value = kind.parse(raw)
         except ValueError as error:
             # What a kind says may quote the value.
-            message = f"this is {kind.describe}" if option.secret else str(error)
+            message = f"{kind.describe} is wanted" if option.secret else str(error)
             hint = "" if raw else "; remove the line to have the default"
             raise ValueError(message + hint) from error
         if kind.clamp is None or kind.clamp(value) == value:
             return value
         clamped = kind.clamp(value)
         if not option.no_effect:
-            message = f"this is {kind.describe}; {kind.render(clamped)} is used"
+            message = f"{kind.describe} is wanted; {kind.render(clamped)} is used"
             self._warnings.of_entry(entry, message, option.key, option.secret)
         return clamped
 

@@ -139,28 +139,31 @@ class DayDriver(Service):
         self._random = random
         self._solar_peak_w = solar_peak_w
         self._speed = speed
-        self._day_began_at = -start_s / speed  # on the clock; the start is added when it starts
+        self._start_s = start_s
+        self._day_began_at = 0.0
         self._done = 0
         self._next: IDelayedCall | None = None
         self.day = Day((), ())
 
     @property
     def second_of_day(self) -> float:
-        """The time of day in the house, seconds since midnight."""
+        """The time of day in the house, seconds since midnight; it stands while stopped."""
+        if not self.running:
+            return self._start_s
         return (self._clock.seconds() - self._day_began_at) * self._speed
 
     def startService(self) -> None:
-        self._day_began_at += self._clock.seconds()
+        Service.startService(self)
+        self._day_began_at = self._clock.seconds() - self._start_s / self._speed
         self._begin_day()
         self._live()
-        Service.startService(self)
 
     def stopService(self) -> None:
+        self._start_s = self.second_of_day % DAY_S
         Service.stopService(self)
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        self._day_began_at -= self._clock.seconds()
 
     def _begin_day(self) -> None:
         self.day = plan_day(self._random)
@@ -169,10 +172,10 @@ class DayDriver(Service):
             self._household.switch(name, False)
 
     def _live(self) -> None:
-        while self.second_of_day >= DAY_S:
-            self._day_began_at += DAY_S / self._speed
+        days, now_s = divmod(self.second_of_day, DAY_S)
+        if days:
+            self._day_began_at += days * DAY_S / self._speed
             self._begin_day()
-        now_s = self.second_of_day
         switchings = self.day.switchings
         while self._done < len(switchings) and switchings[self._done].at_s <= now_s:
             one = switchings[self._done]

@@ -50,6 +50,9 @@ class PowerResource(Resource):
 class QuietSite(Site):
     """A site that keeps no access log: it would write a line per reading."""
 
+    def __init__(self, root: Resource, reactor: TimeAndTcp) -> None:
+        Site.__init__(self, root, reactor=reactor)
+
     def log(self, request: HttpRequest) -> None:
         """Nothing."""
 
@@ -65,7 +68,7 @@ class HttpMeter(Service):
     ) -> None:
         root = Resource()
         root.putChild(b"power", PowerResource(meter, reactor))
-        site = QuietSite(root, reactor=reactor)
+        site = QuietSite(root, reactor)
         self.port = port
         self._reactor = reactor
         self._interface = interface

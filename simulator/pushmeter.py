@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -37,7 +38,7 @@ class SimulatedMeter(PushedMeter):
         self._under_way: deque[IDelayedCall] = deque()
 
     def startService(self) -> None:
-        PushedMeter.startService(self)
+        Service.startService(self)
         self.connected = True
         self._measure()
 

@@ -17,17 +17,20 @@ def load(name: str) -> Any:
     return json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def each(cases: list[dict[str, Any]]) -> Callable[[Callable[..., None]], Any]:
-    """Decorate a method to make one test of it for every case, named after the case."""
+def each(cases: list[dict[str, Any]]) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a method to make one test of it for every case, named after the case.
 
-    def decorate(check: Callable[..., None]) -> Any:
+    The method may return a Deferred, in a ``TestCase``.
+    """
+
+    def decorate(check: Callable[..., Any]) -> Any:
         return _Each(check, cases)
 
     return decorate
 
 
 class _Each:
-    def __init__(self, check: Callable[..., None], cases: list[dict[str, Any]]) -> None:
+    def __init__(self, check: Callable[..., Any], cases: list[dict[str, Any]]) -> None:
         self._check = check
         self._cases = cases
 
@@ -40,8 +43,8 @@ class _Each:
             setattr(owner, test.__name__, test)
 
 
-def _bind(check: Callable[..., None], case: dict[str, Any]) -> Callable[[Any], None]:
-    def test(self: Any) -> None:
-        check(self, case)
+def _bind(check: Callable[..., Any], case: dict[str, Any]) -> Callable[[Any], Any]:
+    def test(self: Any) -> Any:
+        return check(self, case)
 
     return test

@@ -12,6 +12,10 @@ from astrameter.reading import PhaseWatts
 MAX_ANSWER = 255
 """Batteries compare the length as 8 bits: 256 bytes and more are rejected (1.6)."""
 
+MAX_STEP_W = 32767.0
+"""The phase fields are 16 bits wide in a battery: more would arrive with the wrong sign
+(ct-protocol.md section 8.1)."""
+
 _SLOT = {"A": 0, "B": 1, "C": 2}
 _TYPES_WITH_ENERGY = frozenset({"HME-3", "HME-5", "TPM2-0"})
 _NOTHING = ["0"] * 10

@@ -6,13 +6,14 @@ No sockets and no clock: datagrams, readings and times come in as arguments
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from twisted.logger import Logger
 
 from astrameter.ct import answer as answers
 from astrameter.ct.aggregate import Buckets, instructed, reported
-from astrameter.ct.answer import MAX_ANSWER, Identity
+from astrameter.ct.answer import MAX_ANSWER, MAX_STEP_W, Identity
 from astrameter.ct.energy import EnergyCounter
 from astrameter.ct.fleet import Consumer, Fleet
 from astrameter.ct.options import SAFE, CtOptions
@@ -30,11 +31,15 @@ _NO_SAMPLE = Sample((), 0.0)
 
 @dataclass(slots=True)
 class Poll:
-    """A poll that is to be answered once the meter has been read."""
+    """A poll that is to be answered once the meter has been read.
+
+    :ivar ended: it has been answered, or will not be.
+    """
 
     consumer: Consumer
     request: Request
     address: tuple[str, int]
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class EmulatedCt:
 
     :ivar active_control: steer (True) or relay (False); may be switched at run time.
     :ivar energies: energy counters by meter section.
+    :ivar forgotten: told the id of every battery that is forgotten.
     """
 
     _log = Logger()
@@ -62,8 +68,9 @@ class EmulatedCt:
     def __init__(
         self, ct_type: str, options: CtOptions, dedupe_window_s: float, controller: Controller
     ) -> None:
-        self.fleet = Fleet(options.consumer_ttl, dedupe_window_s, controller.forget)
+        self.fleet = Fleet(options.consumer_ttl, dedupe_window_s, self._forget)
         self.controller = controller
+        self.forgotten: Callable[[str], None] = _nobody
         self.energies: dict[str, EnergyCounter] = {}
         self._waiting: dict[str, Poll] = {}
         self._index = 0
@@ -162,6 +169,10 @@ class EmulatedCt:
         """Forget silent batteries; returns their ids."""
         return self.fleet.sweep(now)
 
+    def _forget(self, consumer_id: str) -> None:
+        self.controller.forget(consumer_id)
+        self.forgotten(consumer_id)
+
     def _is_steered(self, poll: Poll) -> bool:
         return self.active_control and poll.request.phase != INSPECTION
 
@@ -170,6 +181,7 @@ class EmulatedCt:
     ) -> Answer | None:
         consumer, request = poll.consumer, poll.request
         if self._safe:
+            reading_w = min(max(reading_w, -MAX_STEP_W), MAX_STEP_W)
             target = answers.own_slot(request.phase, reading_w)
             consumer.expected_net_w = request.power_w + reading_w
             fields = answers.steered(
@@ -270,6 +282,10 @@ class EmulatedCt:
                 what="changed" if consumer.announced_phase else "detected",
             )
             consumer.announced_phase = consumer.phase
+
+
+def _nobody(_consumer_id: str) -> None:
+    """Until somebody wants to know."""
 
 
 def _starts_anew(before: BatterySettings, after: BatterySettings) -> bool:

@@ -108,8 +108,13 @@ class Fleet:
         return self._consumers.get(consumer_id)
 
     def alive(self, now: float) -> list[Consumer]:
-        """Those that have not expired at this instant (section 9.4)."""
-        return [c for c in self._consumers.values() if now - c.reported_at <= c.window_s]
+        """Those that have not expired at this instant (section 9.4).
+
+        Whoever waits for a slow meter is expected to be silent and counts.
+        """
+        return [
+            c for c in self._consumers.values() if now - c.reported_at <= c.window_s or c.waiting
+        ]
 
     def is_duplicate(self, consumer_id: str, now: float) -> bool:
         """Whether a poll falls into the dedupe window; opens a new window when it does not."""
@@ -127,7 +132,7 @@ class Fleet:
         """Store a poll; None when the table is full of batteries that are alive."""
         consumer = self._consumers.get(consumer_id)
         if consumer is None:
-            if len(self._consumers) >= MAX_CONSUMERS and not self._make_room():
+            if len(self._consumers) >= MAX_CONSUMERS and not self._make_room(now):
                 return None
             settings = self._settings.get(consumer_id, DEFAULTS)
             consumer = self._consumers[consumer_id] = Consumer(consumer_id, settings)
@@ -190,12 +195,18 @@ class Fleet:
             return UNKNOWN_CADENCE_WINDOW_S
         return max(MIN_WINDOW_S, 2 * poll_interval_s)
 
-    def _make_room(self) -> bool:
-        # Only those seen once may go: a flood of invented names must not push out a battery.
-        once = [c for c in self._consumers.values() if c.poll_interval_s is None and not c.waiting]
-        if not once:
+    def _make_room(self, now: float) -> bool:
+        # Besides the expired only those seen once may go: a flood of invented names must not
+        # push out a battery.
+        may_go = [
+            c
+            for c in self._consumers.values()
+            if not c.waiting
+            and (c.poll_interval_s is None or now - c.reported_at > c.window_s)
+        ]
+        if not may_go:
             return False
-        self._drop(min(once, key=lambda c: c.reported_at).consumer_id)
+        self._drop(min(may_go, key=lambda c: c.reported_at).consumer_id)
         return True
 
     def _drop(self, consumer_id: str) -> None:

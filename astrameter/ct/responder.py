@@ -52,6 +52,7 @@ class CtProtocol(DatagramProtocol):
         self._meters: dict[str, FailureLog] = {}
         self._unanswered = RateLimited(clock)
         self._sweep_call: IDelayedCall | None = None
+        ct.forgotten = self._tell_forgotten
 
     def startProtocol(self) -> None:
         self._sweep_call = self._clock.callLater(SWEEP_EVERY_S, self._sweep)
@@ -79,11 +80,10 @@ class CtProtocol(DatagramProtocol):
         read = route.read().addCallbacks(
             self._succeeded, self._failed, (poll, section), {}, (poll, section), {}
         )
-        read.addErrback(self._contain, poll)
-        if not read.called:
+        read.addBoth(self._ended, poll)
+        if not poll.ended:
             self._ct.wait(poll)
             self._reads[id(poll)] = read
-            read.addBoth(self._read_ended, poll)
 
     def _succeeded(self, sample: Sample, poll: Poll, section: str) -> None:
         trouble = self._meters.get(section)
@@ -104,15 +104,16 @@ class CtProtocol(DatagramProtocol):
         self._reply(poll, self._ct.hold(poll, section, self._clock.seconds()))
         return None
 
-    def _read_ended(self, _result: object, poll: Poll) -> None:
-        self._reads.pop(id(poll), None)
-        self._ct.drop(poll)
-
-    def _contain(self, failure: Failure, poll: Poll) -> None:
-        if failure.check(CancelledError) is None and self._unanswered.allow():
+    def _ended(self, result: Failure | None, poll: Poll) -> None:
+        poll.ended = True
+        if self._reads.pop(id(poll), None) is not None:
+            self._ct.drop(poll)
+        if result is None or result.check(CancelledError) is not None:
+            return
+        if self._unanswered.allow():
             self._log.failure(
                 "battery {battery} could not be answered",
-                failure=failure,
+                failure=result,
                 battery=poll.consumer.consumer_id,
             )
 
@@ -154,8 +155,10 @@ class CtProtocol(DatagramProtocol):
         gone = self._ct.sweep(self._clock.seconds())
         for consumer_id in gone:
             self._log.info("battery {battery} is silent", battery=consumer_id)
-            self._bus.publish(CtRemoved(self.device_id, consumer_id))
         return gone
+
+    def _tell_forgotten(self, consumer_id: str) -> None:
+        self._bus.publish(CtRemoved(self.device_id, consumer_id))
 
 
 class CtResponder(UdpService):

@@ -43,12 +43,13 @@ class PolledMeter(Service):
         self._fetch = fetch
         self._close = close
         self._shared = SharedRead(self._ask)
-        self._asking: Deferred[Sample] = Deferred()
+        self._asking: Deferred[Sample] | None = None
         self._defects: set[type[Exception]] = set()
 
     def stopService(self) -> Deferred[None]:
         Service.stopService(self)
-        self._asking.cancel()
+        if self._asking is not None:
+            self._asking.cancel()
         return self._close()
 
     def read(self) -> Deferred[Sample]:
@@ -63,8 +64,8 @@ class PolledMeter(Service):
         return succeed(None)
 
     def _ask(self) -> Deferred[Sample]:
-        self._asking = Deferred.fromCoroutine(self._sample())
-        return self._asking
+        asking = self._asking = Deferred.fromCoroutine(self._sample())
+        return asking
 
     async def _sample(self) -> Sample:
         try:

@@ -145,7 +145,7 @@ def _checked_host(host: str, wanted: str) -> str:
     if not host:
         raise ValueError(f"{wanted}: no host in it")
     try:
-        if ":" in host:
+        if ":" in host and "%" not in host:
             return str(ipaddress.IPv6Address(host))
         ascii_host = host.encode("idna").decode("ascii")
     except ValueError:

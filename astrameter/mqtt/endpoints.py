@@ -81,7 +81,7 @@ def why_lost(failure: Failure, settings: MqttSettings, established: bool) -> Tro
     where = f"the broker at {settings.address}"
     text = problem(failure)
     if text is not None:
-        return Trouble("tls", f"{where} cannot be trusted: {text}", patient=True)
+        return Trouble("tls", f"{where} {text}", patient=True)
     if not established:
         hint = "" if settings.tls else "; does this port want TLS?"
         return Trouble("unanswered", f"{where} hung up instead of answering{hint}")

@@ -25,18 +25,18 @@ def wrapped(
 
 
 def problem(failure: Failure) -> str | None:
-    """What was wrong with TLS; None when the failure has nothing to do with it."""
+    """What the broker did wrong with TLS, as in "it ..."; None when TLS is not to blame."""
     error = failure.value
     if isinstance(error, VerificationError):
-        return "its certificate was made out to another name; connect by the name in it"
+        return "has a certificate for another name; connect by the name that it is for"
     if not isinstance(error, OpenSSLError):
         return None
     reasons = [str(entry[-1]) for entry in (error.args[0] if error.args else ()) if entry]
     if _UNTRUSTED in reasons:
         return (
-            "its certificate is not signed by an authority that this system trusts (add the "
+            "has a certificate that no authority known to this system has signed (add the "
             "authority to the system's certificates, or name its file in SSL_CERT_FILE)"
         )
     if _NOT_TLS.intersection(reasons):
-        return "it does not speak TLS at this port (8883 is usual)"
-    return f"TLS failed ({', '.join(reasons) or 'no reason given'})"
+        return "does not speak TLS at this port (8883 is usual)"
+    return f"does not agree with us on TLS ({', '.join(reasons) or 'no reason given'})"

@@ -112,7 +112,7 @@ class Client(Connection):
             self._resolve(name).addCallbacks(self._call, self.failIfNotConnected)
 
     def _call(self, address: str) -> None:
-        if self._connector is None:
+        if not self._waiting or self._connector is None:
             return
         near = address.startswith("127.")
         self._far = self.host if near else address

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.abstract import isIPAddress
@@ -29,7 +29,7 @@ from simulator.world.datagrams import Datagrams
 from simulator.world.handshake import Connector
 from simulator.world.links import Links
 from simulator.world.multicast import MulticastPort
-from simulator.world.names import FirstAddress
+from simulator.world.names import FirstAddress, Resolver
 from simulator.world.tcp import Streams, TcpPort
 from simulator.world.timeline import DelayedCall, Timeline
 from simulator.world.triggers import Trigger, Triggers
@@ -61,7 +61,7 @@ class HostReactor:
         links: Links,
         datagrams: Datagrams,
         streams: Streams,
-        resolver: IHostnameResolver,
+        names: Mapping[str, str],
     ) -> None:
         self.address = address
         self.running = False
@@ -69,7 +69,7 @@ class HostReactor:
         self._links = links
         self._datagrams = datagrams
         self._streams = streams
-        self._resolver = resolver
+        self._resolver: IHostnameResolver = Resolver(self, names)
         self._triggers = Triggers(timeline.note_error)
         self._stopping = False
         self.boot()
@@ -268,10 +268,15 @@ class HostReactor:
 
     def _disconnect(self) -> None:
         """The first thing of a shutdown, as in Twisted's reactors: everything is closed."""
+        self.running = False
         for tcp_port in self._streams.ports_of(self.address):
             tcp_port.close()
         for udp_port in self._datagrams.sockets_of(self.address):
             udp_port.close()
         for end in self._streams.ends_of(self.address):
             end.connectionLost(Failure(ConnectionLost()))
-        self._timeline.post(0.0, self.crash)
+        self._timeline.post(0.0, self._end)
+
+    def _end(self) -> None:
+        if not self.running:
+            self.crash()

@@ -125,7 +125,9 @@ class Links:
         """The link that holds from ``a`` to ``b``."""
         link = self._between.get((a, b))
         if link is None:
-            link = self._between[a, b] = self._look_up(a, b)
+            link = self._look_up(a, b)
+            if b in self._hosts:
+                self._between[a, b] = link
         return link
 
     def delay(self, a: str, b: str) -> float:

@@ -11,34 +11,37 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import (
     IAddress,
+    IDelayedCall,
     IHostnameResolver,
     IHostResolution,
+    IReactorTime,
     IResolutionReceiver,
 )
 from zope.interface import implementer
 
 from simulator.world.ports import LOOPBACK
-from simulator.world.timeline import Timeline
 
 
 @implementer(IHostResolution)
 class Resolution:
-    """A look-up that is answered in the next turn, unless cancelled."""
+    """A look-up that will be answered, unless cancelled."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.cancelled = False
+        self.answer: IDelayedCall | None = None
 
     def cancel(self) -> None:
-        self.cancelled = True
+        """Want no answer any more."""
+        if self.answer is not None and self.answer.active():
+            self.answer.cancel()
 
 
 @implementer(IHostnameResolver)
 class Resolver:
     """Knows the names of the world, ``localhost`` and addresses in dotted form."""
 
-    def __init__(self, timeline: Timeline, names: Mapping[str, str]) -> None:
-        self._timeline = timeline
+    def __init__(self, clock: IReactorTime, names: Mapping[str, str]) -> None:
+        self._clock = clock
         self._names = names
 
     def resolveHostName(
@@ -59,13 +62,11 @@ class Resolver:
         kind: Literal["TCP", "UDP"] = "UDP" if transportSemantics == "UDP" else "TCP"
 
         def answer() -> None:
-            if resolution.cancelled:
-                return
             if address is not None:
                 resolutionReceiver.addressResolved(IPv4Address(kind, address, portNumber))
             resolutionReceiver.resolutionComplete()
 
-        self._timeline.post(0.0, answer)
+        resolution.answer = self._clock.callLater(0.0, answer)
         return resolution
 
     def address_of(self, name: str) -> str | None:

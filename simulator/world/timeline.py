@@ -213,7 +213,9 @@ class Timeline:
                 self.now = entry[0]
                 started = ran
             elif ran - started > INSTANT_MAX:
-                raise StalledError(f"no end of events at {self.now} s; the last was {entry}")
+                raise StalledError(
+                    f"no end of events at {self.now} s; the last was {call or entry[3]}"
+                )
             ran += 1
             try:
                 if call is None:

@@ -18,7 +18,6 @@ from simulator.world.books import Counts, Transcript
 from simulator.world.datagrams import Datagrams
 from simulator.world.host import HostReactor
 from simulator.world.links import Link, Links
-from simulator.world.names import Resolver
 from simulator.world.tcp import Streams
 from simulator.world.timeline import DelayedCall, Timeline
 
@@ -87,9 +86,8 @@ class World:
         host = self._hosts.get(address)
         if host is None:
             _check_address(address)
-            resolver = Resolver(self._timeline, self._names)
             host = self._hosts[address] = HostReactor(
-                address, self._timeline, self._links, self._datagrams, self._streams, resolver
+                address, self._timeline, self._links, self._datagrams, self._streams, self._names
             )
             self._links.add_host(address)
         return host

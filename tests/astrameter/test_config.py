@@ -51,8 +51,12 @@ def _check(options: ProbeOptions) -> Iterator[tuple[str, str]]:
         yield "MODE", "port 1 needs a mode"
 
 
+def _build(_reactor: Any, section: str, _options: ProbeOptions) -> str:
+    return section
+
+
 def _kind(name: str) -> MeterKind[ProbeOptions]:
-    return MeterKind(Section(name, ProbeOptions, help="A probe.", check=_check), object)
+    return MeterKind(Section(name, ProbeOptions, help="A probe.", check=_check), _build)
 
 
 PROBE = _kind("PROBE")
@@ -140,7 +144,8 @@ class ValueTests(LoadTestCase):
         loaded = _load("[PROBE]\nHOST=x\nGAIN = 7\n")
         self.assertEqual(loaded.meters[0].options.gain, 1.0)
         self.assertEqual(
-            str(loaded.warnings[0]), "config.ini:3 [PROBE] GAIN = 7: this is number 0..1; 1 is used"
+            str(loaded.warnings[0]),
+            "config.ini:3 [PROBE] GAIN = 7: number 0..1 is wanted; 1 is used",
         )
 
     def test_meters_are_in_file_order_whatever_their_kind(self) -> None:
@@ -210,8 +215,8 @@ class ProblemTests(LoadTestCase):
                 "config.ini:3 [GENERAL] WEB_SERVER_PORT = 99999: a port is 1..65535",
                 "config.ini:5 [CT002] WIFI_RSSI = -50dBm: this is a whole number",
                 (
-                    "config.ini:6 [CT002] CONSUMER_TTL is empty: this is a whole number; remove the "
-                    "line to have the default"
+                    "config.ini:6 [CT002] CONSUMER_TTL is empty: this is a whole number; remove "
+                    "the line to have the default"
                 ),
                 (
                     "config.ini:7 [CT002] ACTIVE_CONTROL = maybe: write yes or no (also 1/0, "
@@ -330,7 +335,7 @@ class SecretTests(LoadTestCase):
     def test_a_bad_secret_shows_neither_in_value_nor_in_message(self) -> None:
         self.assertEqual(
             self.problems("[PROBE]\nHOST=x\nPIN = 12,34\n"),
-            ["config.ini:3 [PROBE] PIN = ***: this is number 0..9999"],
+            ["config.ini:3 [PROBE] PIN = ***: number 0..9999 is wanted"],
         )
 
     def test_findings_about_a_secret_do_not_quote_it(self) -> None:
@@ -375,8 +380,8 @@ class WarningTests(LoadTestCase):
                 "config.ini:3 [PROBE] PROT = 1: unknown key, ignored; did you mean PORT?",
                 "config.ini:4 [PROBE] ZZZ = 2: unknown key, ignored",
                 (
-                    "config.ini:6 [GENERAL] DEVICE_TYPES = ct002: unknown key, ignored; did you mean "
-                    "DEVICE_TYPE?"
+                    "config.ini:6 [GENERAL] DEVICE_TYPES = ct002: unknown key, ignored; did you "
+                    "mean DEVICE_TYPE?"
                 ),
             ],
         )
@@ -427,8 +432,8 @@ class WarningTests(LoadTestCase):
             [
                 "config.ini:3 [PROBE] OLD = rubbish: has no effect: it does nothing",
                 (
-                    "config.ini:5 [CT002] BALANCE_GAIN = 9: has no effect: the fair-share controller "
-                    "needs no tuning"
+                    "config.ini:5 [CT002] BALANCE_GAIN = 9: has no effect: the fair-share "
+                    "controller needs no tuning"
                 ),
                 (
                     "config.ini:7 [GENERAL] POLL_INTERVAL is empty: has no effect: meters are read "
@@ -442,8 +447,8 @@ class WarningTests(LoadTestCase):
             self.warnings("[DEFAULT]\nHOST=x\nCOLOUR=red\n[PROBE]\n[PROBE_2]\n"),
             [
                 (
-                    "config.ini:3 [DEFAULT] COLOUR = red: no section of this file has such a key; it "
-                    "is ignored"
+                    "config.ini:3 [DEFAULT] COLOUR = red: no section of this file has such a key; "
+                    "it is ignored"
                 )
             ],
         )

@@ -381,9 +381,7 @@ class Publishing(MqttTestCase):
         self.assertTrue(self.successResultOf(client.publish("a/b", "grüße")))
         self.assertTrue(self.successResultOf(client.publish("a/b", b"", retain=True)))
         settle(self.clock)
-        self.assertEqual(
-            self.sent(), [(0, text("a/b") + "grüße".encode()), (1, text("a/b"))]
-        )
+        self.assertEqual(self.sent(), [(0, text("a/b") + "grüße".encode()), (1, text("a/b"))])
 
     def test_qos_1_is_done_when_the_broker_acknowledged_it(self) -> None:
         client = self.started()

@@ -247,7 +247,10 @@ class AnyBytes(SynchronousTestCase):
             st.one_of(
                 st.binary(max_size=40),
                 st.builds(
-                    packet, st.sampled_from([2, 3, 4, 9, 11, 13]), st.just(0), st.binary(max_size=30)
+                    packet,
+                    st.sampled_from([2, 3, 4, 9, 11, 13]),
+                    st.just(0),
+                    st.binary(max_size=30),
                 ),
             ),
             max_size=6,
@@ -269,4 +272,3 @@ class AnyBytes(SynchronousTestCase):
                 rig.assertEqual(rig.got[-1], ("home/p", b"alive", False))
         finally:
             rig.doCleanups()
-
