@@ -243,7 +243,9 @@ class _Loader:
     def _read(self, name: str, declared: Section[Any]) -> ConfiguredSection:
         entries = self._document.entries(name)
         by_key = {option.key.lower(): option for option in options_of(declared.options)}
-        self._known |= by_key.keys()
+        line = self._document.line_of(name)
+        if line:
+            self._known |= by_key.keys()
         settings = tuple(
             self._setting(name, option, entries.get(key)) for key, option in by_key.items()
         )
@@ -257,7 +259,7 @@ class _Loader:
                 option = by_key.get(key.lower())
                 secret = option is not None and option.secret
                 self._problems.of_key(name, key, message, secret)
-        return ConfiguredSection(name, self._document.line_of(name), declared, options, settings)
+        return ConfiguredSection(name, line, declared, options, settings)
 
     def _read_meters(self) -> list[tuple[MeterKind[Any], ConfiguredSection]]:
         meters = []

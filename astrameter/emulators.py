@@ -110,7 +110,17 @@ class ShellyEmulator:
         self.spec = spec
 
     def batteries(self, now: float) -> Sequence[BatteryStatus]:
-        return self.service.batteries(now)
+        return [
+            {
+                "id": one.ip,
+                "type": "",
+                "phase": "",
+                "power_w": None,
+                "reading_w": None,
+                "age_s": now - one.seen_at,
+            }
+            for one in self.service.protocol.presence.active()
+        ]
 
 
 def _ct_options(spec: DeviceSpec) -> CtOptions:

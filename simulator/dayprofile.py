@@ -150,7 +150,7 @@ class DayDriver(Service):
         """The time of day in the house, seconds since midnight; it stands while stopped."""
         if not self.running:
             return self._start_s
-        return (self._clock.seconds() - self._day_began_at) * self._speed
+        return max(0.0, self._clock.seconds() - self._day_began_at) * self._speed
 
     def startService(self) -> None:
         Service.startService(self)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet import error
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionRefusedError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -112,7 +112,7 @@ class Line:
             self.send(publication(topic, payload, retain=retain))
 
     def hang_up(self, reason: Exception | None = None) -> None:
-        self.broker.clock.callLater(0, self.lost, reason or ConnectionDone())
+        self.broker.clock.callLater(0, self.lost, reason or error.ConnectionDone())
 
     def lost(self, reason: Exception) -> None:
         if self.open:
@@ -139,11 +139,11 @@ class Line:
         assert self.producer is None, "Twisted would wait for the producer for ever"
         self.ended = self.ended or "lose"
         if self.broker.closes:
-            self.broker.clock.callLater(0, self.lost, ConnectionDone())
+            self.broker.clock.callLater(0, self.lost, error.ConnectionDone())
 
     def abortConnection(self) -> None:
         self.ended = "abort"
-        self.broker.clock.callLater(0, self.lost, ConnectionAborted())
+        self.broker.clock.callLater(0, self.lost, error.ConnectionAborted())
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         assert streaming
@@ -212,7 +212,7 @@ class ScriptedBroker:
     def connect(self, factory: Any) -> Deferred[Any]:
         self.attempts.append(self.clock.seconds())
         if self.reach == "down":
-            return fail(ConnectionRefusedError())
+            return fail(error.ConnectionRefusedError())
         if self.reach == "away":
             return Deferred(self._cancel)
         protocol = factory.buildProtocol(None)

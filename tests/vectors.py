@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -37,7 +38,7 @@ class _Each:
     def __set_name__(self, owner: type, name: str) -> None:
         delattr(owner, name)
         for case in self._cases:
-            label = str(case.get("name") or case.get("id"))
+            label = re.sub(r"\W", "_", str(case.get("name") or case.get("id")))
             test = _bind(self._check, case)
             test.__name__ = f"test_{name}__{label}"
             setattr(owner, test.__name__, test)

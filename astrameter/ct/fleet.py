@@ -201,8 +201,7 @@ class Fleet:
         may_go = [
             c
             for c in self._consumers.values()
-            if not c.waiting
-            and (c.poll_interval_s is None or now - c.reported_at > c.window_s)
+            if not c.waiting and (c.poll_interval_s is None or now - c.reported_at > c.window_s)
         ]
         if not may_go:
             return False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
@@ -48,7 +49,7 @@ class CtProtocol(DatagramProtocol):
         self._routes = routes
         self._bus = bus
         self._wall_clock = wall_clock
-        self._reads: dict[int, Deferred[None]] = {}
+        self._reads: dict[int, Deferred[Any]] = {}
         self._meters: dict[str, FailureLog] = {}
         self._unanswered = RateLimited(clock)
         self._sweep_call: IDelayedCall | None = None
@@ -76,10 +77,12 @@ class CtProtocol(DatagramProtocol):
         if route is None:
             self._reply(poll, self._ct.answer(poll, None, "", self._clock.seconds()))
             return
+        try:
+            read = route.read()
+        except Exception:  # noqa: BLE001  a defect of a meter is a failure like any other
+            read = fail()
         section = route.section
-        read = route.read().addCallbacks(
-            self._succeeded, self._failed, (poll, section), {}, (poll, section), {}
-        )
+        read.addCallbacks(self._succeeded, self._failed, (poll, section), {}, (poll, section), {})
         read.addBoth(self._ended, poll)
         if not poll.ended:
             self._ct.wait(poll)

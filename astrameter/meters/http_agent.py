@@ -60,6 +60,9 @@ _MAX_IDLE = 4
 
 _MAX_ENDPOINTS = 16
 
+_CLOSE_S = 1.0
+"""Dropped connections are gone in the reactor's next turn; nothing waits for a defect longer."""
+
 
 class _TooLongError(Exception):
     pass
@@ -91,10 +94,11 @@ class Connections:
         return endpoint
 
     def close(self) -> Deferred[None]:
-        """Drop every connection, used or not; fires when all are gone."""
+        """Drop every connection, used or not; fires when all are gone, or after a second."""
         cached = self._pool.closeCachedConnections()
         gone = [connection.drop() for connection in tuple(self._open)]
-        return gatherResults([cached, *gone]).addCallback(lambda _: None)
+        closing = gatherResults([cached, *gone], consumeErrors=True).addCallback(lambda _: None)
+        return closing.addTimeout(_CLOSE_S, self._reactor, lambda *_: None)
 
     def _endpoint(self, scheme: bytes, host_bytes: bytes, port: int) -> IStreamClientEndpoint:
         host = host_bytes.decode("ascii")

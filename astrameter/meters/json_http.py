@@ -1,4 +1,9 @@
-"""Any device that serves its power as JSON over HTTP (meters.md section 14)."""
+"""Any device that serves its power as JSON over HTTP (meters.md section 14).
+
+What differs from AstraMeter 2.x: commas inside a path's brackets or quotes belong to the path
+(MJ04); a bad path or none refuses the file, where 2.x failed at the first read or told the
+batteries 0 W for ever (MJ10); a redirect to another origin gets none of the HEADERS.
+"""
 
 from __future__ import annotations
 

@@ -83,8 +83,8 @@ def why_lost(failure: Failure, settings: MqttSettings, established: bool) -> Tro
     if text is not None:
         return Trouble("tls", f"{where} {text}", patient=True)
     if not established:
-        hint = "" if settings.tls else "; does this port want TLS?"
-        return Trouble("unanswered", f"{where} hung up instead of answering{hint}")
+        hint = "is this its port for TLS" if settings.tls else "does this port want TLS"
+        return Trouble("unanswered", f"{where} hung up instead of answering; {hint}?")
     if failure.check(error.ConnectionDone):
         return Trouble("lost", f"{where} closed the connection")
     return Trouble("lost", f"the connection to {where} broke: {failure.getErrorMessage()}")

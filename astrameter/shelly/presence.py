@@ -71,6 +71,10 @@ class Presence:
     def __len__(self) -> int:
         return len(self._batteries)
 
+    def active(self) -> list[Battery]:
+        """Those that are not silent."""
+        return [battery for battery in self._batteries.values() if battery.active]
+
     def seen(self, ip: str, now: float) -> Sighting:
         """Count a datagram from ``ip``, whatever is in it."""
         battery = self._batteries.get(ip)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from twisted.application import service
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IListeningPort
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,28 +19,13 @@ from astrameter.routing import Route, Routes
 from astrameter.shelly import rpc
 from astrameter.shelly.complaints import Complaints
 from astrameter.shelly.presence import Arrival, Battery, Presence, Sighting
-
-Address = tuple[str, int]
+from astrameter.udp import Address, TimeAndUdp, UdpService
 
 MAX_READING_PER_BATTERY = 16
 MAX_READING = 1024
 """Requests that may wait for a meter at once; those above are dropped like lost datagrams."""
 
 _CHECK_EVERY_S = 1.0
-
-
-class TimeAndUdp(Protocol):
-    """A reactor's IReactorTime and IReactorUDP."""
-
-    def seconds(self) -> float: ...
-
-    def callLater(
-        self, delay: float, function: Callable[..., Any], /, *args: object
-    ) -> IDelayedCall: ...
-
-    def listenUDP(
-        self, port: int, protocol: DatagramProtocol, interface: str = ""
-    ) -> IListeningPort: ...
 
 
 class ShellyProtocol(DatagramProtocol):
@@ -76,7 +60,7 @@ class ShellyProtocol(DatagramProtocol):
         self.presence = Presence()
         self._silence_check: IDelayedCall | None = None
         self._reading: set[Deferred[Any]] = set()
-        self._complaints = Complaints(clock.seconds, port)
+        self._complaints = Complaints(clock, port)
 
     def startProtocol(self) -> None:
         self._schedule_check()
@@ -199,12 +183,8 @@ class ShellyProtocol(DatagramProtocol):
             self._bus.publish(ShellyRemoved(self.device_id, battery.ip))
 
 
-class ShellyResponder(service.Service):
+class ShellyResponder(UdpService):
     """One emulated Shelly meter: a UDP port that batteries poll.
-
-    The port is bound in ``privilegedStartService``, because 1010 needs the right to; when that
-    was not called, in ``startService``. Both raise
-    :class:`~twisted.internet.error.CannotListenError` when it cannot be bound.
 
     :param device_id: what batteries see as ``src``, like ``shellypro3em-ec4609c439c1``.
     :param dedupe_window_s: requests of one IP closer than this are ignored; 0, negative or not
@@ -223,43 +203,19 @@ class ShellyResponder(service.Service):
         wall_clock: Callable[[], datetime],
         interface: str = "0.0.0.0",
     ) -> None:
-        self._reactor = reactor
-        self._port = port
-        self._interface = interface
-        self._listening: IListeningPort | None = None
-        self._protocol = ShellyProtocol(
+        self.protocol = ShellyProtocol(
             reactor, device_id, port, _window(dedupe_window_s), routes, bus, wall_clock
         )
+        super().__init__(reactor, port, self.protocol, interface)
 
     def reconfigure(
         self, *, device_id: str | None = None, dedupe_window_s: float | None = None
     ) -> None:
         """Change what is given from the next datagram on; socket and batteries stay."""
         if device_id is not None:
-            self._protocol.device_id = device_id
+            self.protocol.device_id = device_id
         if dedupe_window_s is not None:
-            self._protocol.dedupe_window_s = _window(dedupe_window_s)
-
-    def privilegedStartService(self) -> None:
-        service.Service.privilegedStartService(self)
-        self._bind()
-
-    def startService(self) -> None:
-        self._bind()
-        service.Service.startService(self)
-
-    def _bind(self) -> None:
-        if self._listening is None:
-            self._listening = self._reactor.listenUDP(
-                self._port, self._protocol, interface=self._interface
-            )
-
-    def stopService(self) -> Deferred[None]:
-        """Close the socket; requests under way end without a reply."""
-        service.Service.stopService(self)
-        listening, self._listening = self._listening, None
-        closed = None if listening is None else listening.stopListening()
-        return succeed(None) if closed is None else closed
+            self.protocol.dedupe_window_s = _window(dedupe_window_s)
 
 
 def _window(seconds: float) -> float:

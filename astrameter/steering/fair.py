@@ -16,7 +16,7 @@ from astrameter.steering.interface import INSPECTION, Battery, Mode
 from astrameter.steering.limits import DirectionLimits
 from astrameter.steering.load import LoadEstimate
 from astrameter.steering.options import SteeringOptions
-from astrameter.steering.shares import Member, clamped, share
+from astrameter.steering.shares import Member, share, split
 
 GAIN = 0.8
 """Part of the distance asked for at once; below 1 the loop is damped against a delay of the
@@ -112,12 +112,18 @@ class FairShare:
                 self._plan_until = 0.0
         target_w = self._target_w(battery, sample, fleet, now)
         memory.intent_w = target_w
-        return GAIN * (target_w - battery.power_w)
+        reading_w = GAIN * (target_w - battery.power_w)
+        floor_w = self._floor_w(battery)
+        return max(reading_w, floor_w - battery.power_w) if floor_w > 0 else reading_w
 
     def _target_w(
         self, battery: Battery, sample: Sample, fleet: Collection[Battery], now: float
     ) -> float:
-        if sample is not self._plan_sample or now >= self._plan_until:
+        if (
+            now >= self._plan_until
+            or battery.consumer_id not in self._plan
+            or (sample is not self._plan_sample and sample != self._plan_sample)
+        ):
             self._plan_sample = sample
             self._plan_until = now + PLAN_LIFE_S
             self._plan = self._planned(sample, fleet)
@@ -125,17 +131,21 @@ class FairShare:
 
     def _planned(self, sample: Sample, fleet: Collection[Battery]) -> dict[str, float]:
         """The target of each battery of the pool, watts."""
-        load_w = self._load.update(sample, [one.consumer_id for one in fleet])
-        pool = [one for one in fleet if one.mode is Mode.AUTO and one.phase != INSPECTION]
-        outside_w = sum(one.power_w for one in fleet) - sum(one.power_w for one in pool)
+        load_w = self._load.update(sample, fleet)
+        pool = []
+        for one in fleet:
+            if one.phase == INSPECTION:
+                # Its test power must show on the meter, or it would never find its phase
+                # (marstek-devices.md section 1.9): it is neither asked nor made up for.
+                continue
+            if one.mode is Mode.AUTO:
+                pool.append(one)
+            else:
+                load_w -= one.power_w
         members = [self._member(one) for one in pool]
         if self._options.fair_distribution:
-            return share(load_w - outside_w, members)
-        missing_w = load_w - sum(one.power_w for one in fleet)
-        return {
-            one.consumer_id: clamped(one.power_w + missing_w / len(pool), member)
-            for one, member in zip(pool, members, strict=True)
-        }
+            return share(load_w, members)
+        return split(load_w, members, [one.power_w for one in pool])
 
     def _member(self, battery: Battery) -> Member:
         limits = self._memory(battery.consumer_id).limits

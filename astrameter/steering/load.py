@@ -12,10 +12,16 @@ from collections import deque
 from collections.abc import Iterable
 
 from astrameter.reading import Sample
+from astrameter.steering.interface import Battery
 
 METER_DELAY_S = 0.5
 """How old a reading is assumed to be when it arrives, seconds (steering.md section 1: transport
 delays of 0.3..3 s; most meters refresh once a second)."""
+
+FROZEN_AFTER_S = 3.0
+"""A meter that says exactly the same for longer, while the batteries may have moved, is taken
+for frozen: adding their new output to its old reading would wind them up (steering.md section
+3.2, invariant 2). Longer than its delay, so that a quiet house is measured to the end first."""
 
 HISTORY_S = 20.0
 _MAX_REPORTS = 64
@@ -55,7 +61,9 @@ class LoadEstimate:
     def __init__(self) -> None:
         self._histories: dict[str, PowerHistory] = {}
         self._sample: Sample | None = None
+        self._same_since = 0.0
         self._load_w = 0.0
+        self._counted: set[str] = set()
 
     def report(self, consumer_id: str, power_w: int, at: float) -> None:
         """Note what a battery says it delivers."""
@@ -67,13 +75,26 @@ class LoadEstimate:
     def forget(self, consumer_id: str) -> None:
         self._histories.pop(consumer_id, None)
 
-    def update(self, sample: Sample, consumer_ids: Iterable[str]) -> float:
-        """The load behind ``sample``, with the batteries named by ``consumer_ids`` at work."""
-        if sample is not self._sample:
+    def update(self, sample: Sample, batteries: Iterable[Battery]) -> float:
+        """The load behind ``sample``, with ``batteries`` at work.
+
+        Each battery is counted once a sample: what it does later must not look like load.
+        """
+        if self._is_news(sample):
             self._sample = sample
-            measured_at = sample.measured_at - METER_DELAY_S
-            histories = self._histories
-            self._load_w = sample.total + sum(
-                histories[i].at(measured_at) for i in consumer_ids if i in histories
-            )
+            self._load_w = sample.total
+            self._counted.clear()
+        measured_at = (self._sample or sample).measured_at - METER_DELAY_S
+        for one in batteries:
+            if one.consumer_id not in self._counted:
+                self._counted.add(one.consumer_id)
+                history = self._histories.get(one.consumer_id)
+                self._load_w += one.power_w if history is None else history.at(measured_at)
         return self._load_w
+
+    def _is_news(self, sample: Sample) -> bool:
+        last = self._sample
+        if last is None or sample.watts != last.watts:
+            self._same_since = sample.measured_at
+            return True
+        return last.measured_at < sample.measured_at <= self._same_since + FROZEN_AFTER_S

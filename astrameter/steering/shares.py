@@ -52,6 +52,21 @@ def share(load_w: float, members: Sequence[Member]) -> dict[str, float]:
     return targets
 
 
+def split(load_w: float, members: Sequence[Member], present_w: Sequence[float]) -> dict[str, float]:
+    """Targets that make up for what is missing of the load in equal parts, within the limits.
+
+    Differences between the batteries stay as they are; weight 0 takes a battery to 0 W.
+
+    :param present_w: what each member delivers now.
+    """
+    at_work = [(m, w) for m, w in zip(members, present_w, strict=True) if m.weight > 0]
+    targets = {m.consumer_id: 0.0 for m in members}
+    missing_w = load_w - sum(w for _, w in at_work)
+    for m, w in at_work:
+        targets[m.consumer_id] = clamped(w + missing_w / len(at_work), m)
+    return targets
+
+
 def clamped(value: float, member: Member) -> float:
     """``value`` within the limits of ``member``."""
     return min(max(value, member.low_w), member.high_w)

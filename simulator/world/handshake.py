@@ -98,6 +98,9 @@ class Client(Connection):
             connector.connectionFailed(Failure(reason))
 
     def connectionLost(self, reason: Failure) -> None:
+        if self._waiting:
+            self.failIfNotConnected(reason)
+            return
         super().connectionLost(reason)
         connector, self._connector = self._connector, None
         if connector is not None:
@@ -151,7 +154,12 @@ class Client(Connection):
         self.link(server)
         server.link(self)
         self._out.send(Signal.OPEN)
-        self._establish()
+        try:
+            self._establish()
+        except Exception as problem:  # noqa: BLE001  as a reactor does: it costs the connection
+            self._layer.timeline.note_error()
+            self._disconnect(problem)
+            self._finish()
 
     def _establish(self) -> None:
         if self._connector is None:

@@ -135,6 +135,7 @@ class ValueTests(LoadTestCase):
         loaded = _load("[DEFAULT]\nDEVICE_TYPE = ct002\nUDP_PORT = 7\n[PROBE]\nHOST=x\n")
         self.assertEqual(loaded.general.device_type, ("shellypro3em",))
         self.assertEqual(loaded.ct002.udp_port, 12345)
+        self.assertEqual([warning.line for warning in loaded.warnings], [2, 3])
 
     def test_empty_lists_and_texts_are_not_set(self) -> None:
         options = self.probe("[PROBE]\nHOST=x\nFACTORS =\nPASSWORD=\nPOWER_OFFSET = # none\n")

@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.client import URI
@@ -508,6 +508,19 @@ class VirtualTests(SynchronousTestCase):
     def test_endpoints_are_what_agents_want(self) -> None:
         connections = http_agent.Connections(self.reactor, 1.0, True)
         verifyObject(IAgentEndpointFactory, connections)
+
+    def test_closing_does_not_wait_for_ever(self) -> None:
+        sending = self.send("http://192.168.1.9/x")
+        protocol = self.reactor.tcpClients[0][2].buildProtocol(None)
+        transport = StringTransport()
+        transport.abortConnection = lambda: None  # type: ignore[method-assign]
+        protocol.makeConnection(transport)
+        closing = self.client.close()
+        self.assertNoResult(closing)
+        self.reactor.advance(1.0)
+        self.successResultOf(closing)
+        self.reactor.advance(1.0)
+        self.assertEqual(self.failure(sending)[0], "timeout")
 
     def test_a_defect_is_not_taken_for_a_failing_device(self) -> None:
         class Broken:

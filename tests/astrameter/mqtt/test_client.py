@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from itertools import pairwise
 from random import Random
 
 from twisted.internet.defer import Deferred
@@ -216,8 +217,7 @@ class Subscribing(MqttTestCase):
 
 class ComingBack(MqttTestCase):
     def waits(self) -> list[float]:
-        times = self.broker.attempts
-        return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        return [later - earlier for earlier, later in pairwise(self.broker.attempts)]
 
     def test_the_waits_double_from_1_s_to_60_s_less_up_to_a_quarter(self) -> None:
         self.broker.reach = "down"
@@ -447,8 +447,10 @@ class Publishing(MqttTestCase):
         self.assertEqual(
             self.log.warnings(),
             [
-                "[MQTT] cannot publish to 'dev+1/status': a topic to publish to cannot hold + or "
-                "# (logged once)"
+                (
+                    "[MQTT] cannot publish to 'dev+1/status': a topic to publish to cannot hold "
+                    "+ or # (logged once)"
+                )
             ],
         )
         settle(self.clock)

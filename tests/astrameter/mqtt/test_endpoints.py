@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import Mock
 
 from OpenSSL.SSL import Error as OpenSSLError
 from service_identity import VerificationError
 from twisted.internet import defer, error
+from twisted.internet._resolver import HostResolution
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from astrameter.mqtt import MqttSettings
 from astrameter.mqtt.endpoints import broker_endpoint, why_lost, why_unreachable
@@ -39,6 +43,22 @@ class Endpoints(SynchronousTestCase):
     def test_names_go_through_the_reactors_resolver(self) -> None:
         endpoint = broker_endpoint(MemoryReactorClock(), PLAIN)
         self.assertIsInstance(endpoint, HostnameEndpoint)
+
+    def test_a_name_that_nobody_knows_is_named(self) -> None:
+        reactor = MemoryReactorClock()
+        reactor.installNameResolver(KnowsNobody())
+        failing = broker_endpoint(reactor, PLAIN).connect(Mock())
+        trouble = why_unreachable(self.failureResultOf(failing), PLAIN)
+        self.assertIn("the name is not known here", trouble.text)
+
+
+@implementer(IHostnameResolver)
+class KnowsNobody:
+    def resolveHostName(self, resolutionReceiver: Any, hostName: str, *_: Any, **__: Any) -> Any:
+        resolution = HostResolution(hostName)
+        resolutionReceiver.resolutionBegan(resolution)
+        resolutionReceiver.resolutionComplete()
+        return resolution
 
 
 class Reasons(SynchronousTestCase):

@@ -12,7 +12,7 @@ from twisted.internet import reactor as real_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
@@ -251,7 +251,7 @@ class FailureTests(SynchronousTestCase):
             for _ in range(seconds):
                 self.assertEqual(self.rig.ask(), [])
                 self.rig.reactor.advance(1.0)
-        return [e["log_level"].name for e in logs if e.get("section") == "SHELLY_1"]
+        return [e["log_level"].name for e in logs if "[SHELLY_1]" in formatEvent(e)]
 
     def test_the_first_failure_is_logged_then_one_every_thirty_seconds(self) -> None:
         self.assertEqual(self.lines(30), ["warn"])
@@ -263,12 +263,12 @@ class FailureTests(SynchronousTestCase):
         with capturedLogs() as logs:
             self.rig.ask()
             self.rig.ask()
-        (line,) = [e for e in logs if e.get("section") == "SHELLY_1"]
-        self.assertEqual((line["log_level"], line["count"]), (LogLevel.info, 3))
+        (line,) = [e for e in logs if "[SHELLY_1]" in formatEvent(e)]
+        self.assertEqual((line["log_level"], line["failures"]), (LogLevel.info, 3))
 
     def test_a_defect_of_a_meter_is_contained_and_logged_likewise(self) -> None:
         self.meter.reading = ZeroDivisionError("a defect")
-        self.assertEqual(self.lines(20), ["critical"])
+        self.assertEqual(self.lines(20), ["critical", "warn"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.meter.reading = [1.0]
         self.assertEqual(len(self.rig.ask()), 1)
