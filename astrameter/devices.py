@@ -112,7 +112,7 @@ def _spec(kind: str, name: str, general: GeneralOptions, ct: CtOptions | None) -
     if ct is None:
         window_s = max(0.0, general.dedupe_time_window)
         return DeviceSpec(kind, name, SHELLY_PORTS[kind], window_s)
-    window_s = ct.dedupe_time_window
+    window_s = max(0.0, ct.dedupe_time_window)
     return DeviceSpec(kind, name, ct.udp_port, window_s, ct, CT_FRAME_TYPES[kind])
 
 

@@ -403,6 +403,11 @@ class WarningTests(LoadTestCase):
             ],
         )
 
+    def test_a_name_that_only_begins_like_a_kind_is_not_suggested_itself(self) -> None:
+        self.patch(discovery, "names", lambda: ("INTERFACE",))
+        (warning,) = self.warnings("[PROBE]\nHOST=x\n[INTERFACE_OF_MINE]\n")
+        self.assertNotIn("did you mean [INTERFACE_OF_MINE]", warning)
+
     def test_sections_of_2x_that_are_not_used_yet_are_no_meters(self) -> None:
         loaded = _load("[PROBE]\nHOST=x\n[MQTT_INSIGHTS]\nBROKER=h\n[MQTT_INSIGHTS_2]\n[MARSTEK]\n")
         self.assertEqual([meter.section for meter in loaded.meters], ["PROBE"])

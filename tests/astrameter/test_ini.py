@@ -307,6 +307,10 @@ class EditTests(SynchronousTestCase):
             "[JSON_HTTP]\nurl = x\nNETMASK = 10.0.0.0/8\n#OLD = 1\n\n# for MQTT\n[MQTT]\n",
         )
 
+    def test_a_new_key_goes_below_a_value_of_several_lines(self) -> None:
+        new = parse("[A]\nk = 1,\n  2\n\n# x\n").set("A", "n", "3")
+        self.assertEqual(new.render(), "[A]\nk = 1,\n  2\nn = 3\n\n# x\n")
+
     def test_a_new_key_is_written_like_the_one_above(self) -> None:
         self.assertEqual(
             parse("[A]\r\nk=1\r\n").set("A", "n", "2").render(), "[A]\r\nk=1\r\nn=2\r\n"

@@ -511,7 +511,7 @@ class VirtualTests(SynchronousTestCase):
 
     def test_closing_does_not_wait_for_ever(self) -> None:
         sending = self.send("http://192.168.1.9/x")
-        protocol = self.reactor.tcpClients[0][2].buildProtocol(None)
+        protocol: Any = self.reactor.tcpClients[0][2].buildProtocol(None)
         transport = StringTransport()
         transport.abortConnection = lambda: None  # type: ignore[method-assign]
         protocol.makeConnection(transport)

@@ -113,14 +113,13 @@ class Law(SynchronousTestCase):
         self.assertEqual(law.setpoint_w, 800)
 
     def test_e3_truncates_each_update_towards_zero_and_hmg_keeps_the_fraction(self) -> None:
-        for family, wanted in ((VNSE3, [10, 21]), (HMG, [10.84, 21.68])):
+        for family, wanted in ((VNSE3, [10, 20]), (HMG, [10.84, 21.68])):
             law = IntegerLaw(family, gain_of(33))
             found = []
             for _ in range(2):
                 law.regulate(48, 0, 1, -LIMIT_W, LIMIT_W)
                 found.append(round(law.setpoint_w, 2))
-            # 48 * 0.33 - 5 = 10.84; E3: 10, then 20.84 -> 20
-            self.assertEqual(found, [10, 20] if family is VNSE3 else wanted)
+            self.assertEqual(found, wanted)
 
     def test_the_gain_is_a_single_precision_fraction(self) -> None:
         law = IntegerLaw(VNSE3, gain_of(30))
