@@ -87,8 +87,7 @@ class Cadence(Case):
         self.assertEqual(self.intervals(4, 14), [None, 4.0, 7.0])
 
     def test_it_is_rounded_to_tenths_at_every_step(self) -> None:
-        # 0.3 * 1 + 0.7 * 1.2 = 1.14 -> 1.1; unrounded the next one would be 1.098 -> 1.1, too,
-        # but 0.3 * 1.5 + 0.7 * 1.1 = 1.22 differs from 0.3 * 1.5 + 0.7 * 1.14 = 1.248.
+        # Rounded at the end only it would be 1.2, 1.2, 1.3, 1.3.
         self.assertEqual(self.intervals(1.25, 1.0, 1.5, 1.5), [None, 1.2, 1.1, 1.2, 1.3])
 
     @settings(deadline=None, derandomize=True)

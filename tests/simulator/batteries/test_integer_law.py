@@ -67,6 +67,14 @@ class GoldenVectors(SynchronousTestCase):
         for family in (VNSE3, VNSA, VNSD):
             self.assertEqual(run(IntegerLaw(family), steps, case.get("nb", 1)), wanted)
 
+    def test_hmg_agrees_where_its_wider_gate_and_its_parking_do_not_matter(self) -> None:
+        for case in GOLDEN[:5]:
+            steps = [(g, out_w) for g, out_w, _ in case["steps"]]
+            wanted = [setpoint_w for _, _, setpoint_w in case["steps"]]
+            self.assertEqual(run(IntegerLaw(HMG), steps, case.get("nb", 1)), wanted)
+        self.assertEqual(run(IntegerLaw(HMG), [(50, -50), (-50, 50)]), [50, 0.01])
+        self.assertEqual(run(IntegerLaw(HMG), [(15, 0), (15, 0)]), [0, 0])
+
     def test_constant_import_of_500_in_an_open_loop(self) -> None:
         for family in (VNSE3, HMG):
             law = IntegerLaw(family)
