@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import random
 import shutil
 import socket
 from pathlib import Path
@@ -35,9 +36,16 @@ def find_mosquitto() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that stays free while nothing listens there.
+
+    Outside the range that the system gives to outgoing connections: of those there are many while
+    tests run, and one could take the port of a broker that is down.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class _Process(ProcessProtocol):

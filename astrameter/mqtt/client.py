@@ -245,6 +245,14 @@ class MqttClient(Service):
             filter=topic_filter,
         )
 
+    def session_overflowed(self) -> None:
+        """The broker does not take what we publish."""
+        self._log.warn(
+            "[{section}] the broker at {address} takes nothing; messages to it are dropped",
+            section=self.section,
+            address=self.settings.address,
+        )
+
     def session_ended(self, session: Session, trouble: Trouble) -> None:
         """The connection is gone."""
         if session is not self._session:

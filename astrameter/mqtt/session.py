@@ -9,7 +9,6 @@ from typing import Protocol as TypingProtocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -68,6 +67,9 @@ class Owner(TypingProtocol):
     def session_refused_filter(self, topic_filter: str) -> None:
         """The broker does not let us subscribe to it."""
 
+    def session_overflowed(self) -> None:
+        """The broker takes nothing, and publications are dropped; said once in a session."""
+
     def session_ended(self, session: Session, trouble: Trouble) -> None:
         """The connection is gone; the last word."""
 
@@ -76,7 +78,6 @@ class Owner(TypingProtocol):
 class Session(Protocol):
     """Bytes to engine, engine to owner; liveness; nothing unbounded in either direction."""
 
-    _log = Logger()
     transport: Any
 
     def __init__(
@@ -113,18 +114,15 @@ class Session(Protocol):
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> Deferred[bool]:
         """Send a publication; see :meth:`astrameter.mqtt.client.MqttClient.publish`."""
-        if not self._established or self._closed is not None:
+        if not self._established or self._ended or self._closed is not None:
             return succeed(False)
         if not self._blocked and not self._outgoing:
             return self._send(topic, payload, qos, retain)
         size = self._outgoing_bytes + len(payload)
         if len(self._outgoing) >= OUTGOING_MESSAGES or size > OUTGOING_BYTES:
             if not self._overflowed:
-                self._log.warn(
-                    "the broker at {address} takes nothing; messages are dropped",
-                    address=self._settings.address,
-                )
-            self._overflowed = True
+                self._overflowed = True
+                self._owner.session_overflowed()
             return succeed(False)
         done: Deferred[bool] = Deferred()
         self._outgoing.append((topic, payload, qos, retain, done))
@@ -171,10 +169,10 @@ class Session(Protocol):
         lost = [*self._unacknowledged.values(), *(entry[-1] for entry in self._outgoing)]
         self._unacknowledged.clear()
         self._outgoing.clear()
-        for done in lost:
-            done.callback(False)
         trouble = self._trouble or why_lost(reason, self._settings, self._established)
         self._owner.session_ended(self, trouble)
+        for done in lost:
+            done.callback(False)
         if self._closed is not None:
             self._closed.callback(None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from OpenSSL.SSL import Error as OpenSSLError
+from OpenSSL.SSL import SysCallError, ZeroReturnError
 from service_identity import VerificationError
 from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -12,6 +13,7 @@ from twisted.internet.ssl import optionsForClientTLS, platformTrust
 from twisted.python.failure import Failure
 
 _UNTRUSTED = "certificate verify failed"
+_HUNG_UP = "unexpected eof while reading"
 _NOT_TLS = frozenset({"wrong version number", "packet length too long", "record layer failure"})
 
 
@@ -29,9 +31,12 @@ def problem(failure: Failure) -> str | None:
     error = failure.value
     if isinstance(error, VerificationError):
         return "has a certificate for another name; connect by the name that it is for"
-    if not isinstance(error, OpenSSLError):
+    if not isinstance(error, OpenSSLError) or isinstance(error, (SysCallError, ZeroReturnError)):
         return None
-    reasons = [str(entry[-1]) for entry in (error.args[0] if error.args else ()) if entry]
+    entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    reasons = [str(entry[-1]) for entry in entries if entry]
+    if _HUNG_UP in reasons:
+        return None
     if _UNTRUSTED in reasons:
         return (
             "has a certificate that no authority known to this system has signed (add the "

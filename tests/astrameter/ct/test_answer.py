@@ -101,8 +101,7 @@ class Steered(SynchronousTestCase):
     def test_names_of_real_batteries_leave_it_below_256_bytes(
         self, phase: str, reading_w: float, count: int
     ) -> None:
-        request = a_request(phase, "TPM2-0  ", "1" * 13, type="VNSE3-0xxx", mac="A" * 30)
-        request = request._replace(ct_type="TPM2-0")
+        request = a_request(phase, "TPM2-0", "1" * 13, type="VNSE3-0xxx", mac="A" * 30)
         fields = steered(request, Identity("HME-4", "", -100), reading_w, 255, (count, count))
         self.assertEqual(len(fields), 28)
         self.assertLessEqual(len(encode(fields)), MAX_ANSWER)

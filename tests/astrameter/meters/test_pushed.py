@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -20,7 +22,7 @@ class Reading(SynchronousTestCase):
         self.meter.startService()
         self.addCleanup(self.meter.stopService)
 
-    def kind_of(self, failing: Deferred[object]) -> str:
+    def kind_of(self, failing: Deferred[Any]) -> str:
         return str(self.failureResultOf(failing, MeterError).value.kind)
 
     def test_it_is_a_meter(self) -> None:

@@ -7,8 +7,9 @@ from random import Random
 from typing import Any
 
 from twisted.internet.task import Clock
-from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from astrameter.mqtt import MqttClient, MqttSettings
 from tests.scripted_broker import ScriptedBroker, settle
@@ -16,13 +17,20 @@ from tests.scripted_broker import ScriptedBroker, settle
 SETTINGS = MqttSettings("broker.example", username="u", password="secret")
 
 
+@implementer(ILogObserver)
 class LogWatch:
     """What was logged as info or louder, as people read it."""
 
     def __init__(self, test: SynchronousTestCase) -> None:
         self._events: list[Any] = []
-        globalLogPublisher.addObserver(self._events.append)
-        test.addCleanup(globalLogPublisher.removeObserver, self._events.append)
+        globalLogPublisher.addObserver(self)
+        test.addCleanup(globalLogPublisher.removeObserver, self)
+
+    def __call__(self, event: Any) -> None:
+        self._events.append(event)
+
+    def clear(self) -> None:
+        self._events.clear()
 
     def lines(self, level: LogLevel = LogLevel.info) -> list[str]:
         return [

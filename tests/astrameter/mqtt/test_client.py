@@ -162,9 +162,12 @@ class Subscribing(MqttTestCase):
         self.assertTrue(client.connected)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
 
+    def broken(self) -> None:
+        raise KeyError("watcher")
+
     def test_a_watcher_that_raises_disturbs_nobody(self) -> None:
         client = self.client()
-        client.watch(lambda: {}["x"], lambda: {}["y"])
+        client.watch(self.broken, self.broken)
         client.watch(lambda: self.changes.append("after"), lambda: None)
         client.startService()
         settle(self.clock)
@@ -263,8 +266,8 @@ class ComingBack(MqttTestCase):
         self.started()
         for _ in range(5):
             self.broker.line.hang_up()
-            lines = len(self.broker.lines)
-            self.advance_until(lambda lines=lines: len(self.broker.lines) > lines, 60.0)
+            self.broker.lines.clear()
+            self.advance_until(lambda: bool(self.broker.lines), 60.0)
         self.assertGreater(self.waits()[-1], 11.0)
 
     def test_a_connection_that_held_does(self) -> None:
@@ -358,14 +361,14 @@ class ComingBack(MqttTestCase):
             return len(objects), sessions, len(self.clock.getDelayedCalls())
 
         again()
-        self.log._events.clear()
+        self.log.clear()
         count, sessions, calls = census()
         for _ in range(50):
             again()
             self.got.clear()
             self.changes.clear()
             broker.attempts.clear()
-            self.log._events.clear()
+            self.log.clear()
         after, sessions_after, calls_after = census()
         self.assertEqual((sessions, sessions_after), (1, 1))
         self.assertEqual(calls_after, calls)
@@ -415,6 +418,16 @@ class Publishing(MqttTestCase):
         self.broker.line.hang_up()
         settle(self.clock)
         self.assertFalse(self.successResultOf(done))
+
+    def test_who_hears_of_the_loss_cannot_publish_any_more(self) -> None:
+        self.broker.answers.discard(PUBLISH)
+        client = self.started()
+        retries: list[Deferred[bool]] = []
+        done = client.publish("status", "online", qos=1)
+        done.addCallback(lambda _: retries.append(client.publish("status", "online", qos=1)))
+        self.broker.line.hang_up()
+        settle(self.clock)
+        self.assertFalse(self.successResultOf(retries[0]))
 
     def test_a_caller_may_cancel(self) -> None:
         self.broker.answers.discard(PUBLISH)
@@ -475,7 +488,15 @@ class Publishing(MqttTestCase):
         results = [client.publish("t", "x") for _ in range(OUTGOING_MESSAGES + 2)]
         self.assertEqual([one.called for one in results[-3:]], [False, True, True])
         self.assertFalse(self.successResultOf(results[-1]))
-        self.assertEqual(len([line for line in self.log.warnings() if "dropped" in line]), 1)
+        self.assertEqual(
+            self.log.warnings(),
+            [
+                (
+                    "[MQTT] the broker at broker.example:1883 takes nothing; messages to it are "
+                    "dropped"
+                )
+            ],
+        )
         self.broker.line.hang_up()
         settle(self.clock)
         self.assertFalse(any(self.successResultOf(one) for one in results))

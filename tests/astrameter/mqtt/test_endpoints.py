@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import Mock
 
 from OpenSSL.SSL import Error as OpenSSLError
+from OpenSSL.SSL import SysCallError, ZeroReturnError
 from service_identity import VerificationError
 from twisted.internet import defer, error
 from twisted.internet._resolver import HostResolution
@@ -38,7 +39,7 @@ class Endpoints(SynchronousTestCase):
     def test_tls_runs_over_tcp(self) -> None:
         (client,) = self.connect(MqttSettings("192.0.2.1", 8883, tls=True)).tcpClients
         self.assertEqual(client[:2], ("192.0.2.1", 8883))
-        self.assertIn("TLS", type(client[2]._wrappedFactory).__name__)
+        self.assertIn("TLS", repr(vars(client[2])))
 
     def test_names_go_through_the_reactors_resolver(self) -> None:
         endpoint = broker_endpoint(MemoryReactorClock(), PLAIN)
@@ -96,6 +97,17 @@ class Reasons(SynchronousTestCase):
             self.assertTrue(trouble.text.startswith("the broker at h:8883 "))
             self.assertIn(words, trouble.text)
             self.assertNotIn("\n", trouble.text)
+
+    def test_a_server_that_hangs_up_amid_tls_is_no_matter_of_trust(self) -> None:
+        for exception in (
+            OpenSSLError([("SSL routines", "", "unexpected eof while reading")]),
+            SysCallError(-1, "Unexpected EOF"),
+            ZeroReturnError(),
+            error.ConnectionLost(),
+        ):
+            trouble = why_lost(Failure(exception), TLS, established=False)
+            self.assertEqual((trouble.kind, trouble.patient), ("unanswered", False))
+            self.assertIn("is this its port for TLS?", trouble.text)
 
     def test_why_an_established_connection_ended(self) -> None:
         closed = why_lost(Failure(error.ConnectionDone()), PLAIN, established=True)

@@ -28,7 +28,8 @@ class Framing(SynchronousTestCase):
     )
     def test_chunks_do_not_matter(self, payloads: list[bytes], cuts: list[int]) -> None:
         sent = [GREETING, *(publication("t", payload) for payload in payloads)]
-        stream, found, framer = b"".join(sent), [], Framer()
+        stream, framer = b"".join(sent), Framer()
+        found: list[bytes] = []
         while stream:
             size = cuts[len(found) % len(cuts)]
             found += packets_of(framer, stream[:size])

@@ -201,6 +201,7 @@ class WithMosquitto(RealTestCase):
         dead = self.client(broker.port, will=Will("home/dead", b"gone"))
         await self.connected(watcher, polite, dead)
         await polite.stopService()
+        assert dead._session is not None
         dead._session.transport.abortConnection()
         await self.until(lambda: ("home/dead", b"gone", False) in self.got, "the will")
         self.assertNotIn("home/polite", [topic for topic, _, _ in self.got])
