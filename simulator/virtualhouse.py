@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from astrameter.appliance import Appliance, Surroundings
-from astrameter.config import load_text
+from astrameter.config import Settings, load_text
 from astrameter.services import start, stop
 from simulator.house import House, Plan
 from simulator.httpmeter import HttpMeter
@@ -52,15 +52,22 @@ class VirtualHouse:
         hosts = [self.world.host(f"192.168.1.{11 + i}") for i in range(len(plan.batteries))]
         self.house = House(plan, self.world, hosts, (APPLIANCE, CT_PORT), self.world.random)
         self.gave_up: list[str] = []
-        kinds = [simulated_kind(self.house.meter)]
+        self._kinds = [simulated_kind(self.house.meter)]
         self._began_at = self.world.seconds()
         surroundings = Surroundings(wall_clock=self.wall_clock, give_up=self.gave_up.append)
-        settings = load_text(config, "config.ini", extra_kinds=kinds)
-        self.appliance = Appliance(self.world.host(APPLIANCE), settings, surroundings)
+        host = self.world.host(APPLIANCE)
+        self.appliance = Appliance(host, self.settings(config), surroundings)
         self._parts: list[Any] = [self.appliance, self.house]
         if "SIMULATED" not in config:
             meter_host = self.world.host(METER)
             self._parts.insert(0, HttpMeter(self.house.meter, meter_host, METER_PORT, METER))
+
+    def settings(self, config: str) -> Settings:
+        """What a configuration text says in this house.
+
+        :raises ConfigError: when it cannot be used.
+        """
+        return load_text(config, "config.ini", extra_kinds=self._kinds)
 
     def wall_clock(self) -> datetime:
         """Virtual time of day, from midnight of midsummer on."""

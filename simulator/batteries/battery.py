@@ -110,10 +110,9 @@ class Battery:
 
     def advance(self, dt_s: float) -> None:
         """Let exactly ``dt_s`` seconds pass in one step of the plant."""
-        delayed = self._delayed
+        inverter, delayed = self._inverter, self._delayed
         while delayed and delayed[0][0] <= self._polls:
-            self._inverter.target_w = delayed.popleft()[1]
-        inverter = self._inverter
+            inverter.target_w = delayed.popleft()[1]
         before_w = inverter.power_w
         inverter.step(dt_s)
         self._regulator.moved(before_w, inverter.power_w, dt_s)
@@ -128,8 +127,15 @@ class Battery:
 
     def power_w_at(self, now: float) -> float:
         """The output at ``now``, as a step up to then would give it; changes nothing."""
+        inverter = self._inverter
         dt_s = now - self._advanced_at
-        return self._inverter.power_after(dt_s) if dt_s > 0 else self._inverter.power_w
+        if dt_s <= 0:
+            return inverter.power_w
+        target_w = inverter.target_w
+        for due, delayed_w in self._delayed:
+            if due <= self._polls:
+                target_w = delayed_w
+        return inverter.power_after(dt_s, target_w)
 
     # ---------------------------------------------------------------------- the meter
 

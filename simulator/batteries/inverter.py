@@ -60,13 +60,13 @@ class Inverter:
         """Largest setpoint it can take now; 0 when empty."""
         return 0.0 if self.soc <= self._min_soc else self.max_discharge_w
 
-    def power_after(self, dt_s: float) -> float:
-        """The output that a step of ``dt_s`` seconds would give."""
-        return self._next(dt_s)[0]
+    def power_after(self, dt_s: float, target_w: float) -> float:
+        """The output that a step of ``dt_s`` seconds towards ``target_w`` would give."""
+        return self._next(dt_s, target_w)[0]
 
     def step(self, dt_s: float) -> None:
         """Let ``dt_s`` seconds pass: ramp first, then count the energy at the new output."""
-        power_w, self._waited_s = self._next(dt_s)
+        power_w, self._waited_s = self._next(dt_s, self.target_w)
         self.power_w = power_w
         if self._capacity_wh <= 0:
             return
@@ -74,9 +74,9 @@ class Inverter:
         soc = self.soc + (self.dc_input_w - cell_w) * dt_s / 3600 / self._capacity_wh
         self.soc = 0.0 if soc < 0.0 else min(soc, 1.0)
 
-    def _next(self, dt_s: float) -> tuple[float, float]:
+    def _next(self, dt_s: float, goal_w: float) -> tuple[float, float]:
         """Output and start-up time spent so far, after ``dt_s`` seconds."""
-        goal_w, power_w, soc = self.target_w, self.power_w, self.soc
+        power_w, soc = self.power_w, self.soc
         smallest_w, waited_s = self._min_power_w, 0.0
         if (
             abs(goal_w) < smallest_w

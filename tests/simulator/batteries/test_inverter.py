@@ -126,9 +126,9 @@ class Plant(SynchronousTestCase):
         watched, alone = inverter(500), inverter(500)
         for _ in range(5):
             for part in (0.1, 0.5, 1.9):
-                watched.power_after(part)
+                watched.power_after(part, 500)
             for plant in (watched, alone):
-                expected = plant.power_after(0.7)
+                expected = plant.power_after(0.7, 500)
                 plant.step(0.7)
                 self.assertEqual(plant.power_w, expected)
             self.assertEqual((watched.power_w, watched.soc), (alone.power_w, alone.soc))

@@ -126,7 +126,6 @@ class Properties(SynchronousTestCase):
             now += pause_s
             expected_w = battery.power_w_at(now)
             battery.advance_to(now)
-            if not options["power_update_delay_polls"]:
-                self.assertEqual(battery.power_w, expected_w)
+            self.assertEqual(battery.power_w, expected_w)
             battery.poll(now)
             battery.answer(answer or b"", now)
