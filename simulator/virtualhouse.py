@@ -59,7 +59,7 @@ class VirtualHouse:
         self.appliance = Appliance(host, self.settings(config), surroundings)
         self._parts: list[Any] = [self.appliance, self.house]
         if "SIMULATED" not in config:
-            meter_host = self.world.host(METER)
+            meter_host: Any = self.world.host(METER)
             self._parts.insert(0, HttpMeter(self.house.meter, meter_host, METER_PORT, METER))
 
     def settings(self, config: str) -> Settings:

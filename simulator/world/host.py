@@ -104,6 +104,7 @@ class HostReactor:
         """
         self.running = False
         self._triggers.clear()
+        self._triggers = Triggers(self._timeline.note_error)
         for call in self._timeline.pending(self):
             call.cancel()
         for end in self._streams.ends_of(self.address):
@@ -256,7 +257,7 @@ class HostReactor:
         if not self.running or self._stopping:
             raise ReactorNotRunning("cannot stop what is not running")
         self._stopping = True
-        self._timeline.post(0.0, self._triggers.fire, "shutdown")
+        self.callLater(0.0, self._triggers.fire, "shutdown")
 
     def run(self) -> None:
         """Refused: :meth:`simulator.world.World.advance` moves time."""

@@ -32,7 +32,7 @@ class Wire:
 
     While the other host cannot be reached they wait and are tried again now and then, as TCP
     does: a short gap is survived, a long one ends in ``gave_up``, and neither end hears
-    anything in between.
+    anything in between. A reset is sent once, and then there is nothing left to try again.
     """
 
     def __init__(
@@ -58,6 +58,9 @@ class Wire:
     def send(self, segment: Segment) -> None:
         if self._dead:
             return
+        if segment is Signal.RST and self._silent_since is not None:
+            self._segments.clear()
+            return
         self._segments.append(segment)
         if self._silent_since is None:
             self._schedule()
@@ -72,19 +75,20 @@ class Wire:
             return
         if self._links.reachable(self._origin, self._target):
             self._deliver(self._segments.popleft())
-        elif self._segments[0] is Signal.RST:
-            self._segments.popleft()
         else:
             self._fall_silent()
 
     def _fall_silent(self) -> None:
         self._epoch += 1
+        if Signal.RST in self._segments:
+            self._segments.clear()
+            return
         self._silent_since = self._timeline.now
         self._retry_s = FIRST_RETRY_S
         self._timeline.post(self._retry_s, self._retry, self._silent_since)
 
     def _retry(self, silent_since: float) -> None:
-        if self._links.reachable(self._origin, self._target):
+        if not self._segments or self._links.reachable(self._origin, self._target):
             self._silent_since = None
             for _ in self._segments:
                 self._schedule()

@@ -8,18 +8,19 @@ from typing import Any
 import treq
 from treq.client import HTTPClient
 from twisted.application.internet import StreamServerEndpointService
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import DNSLookupError
 from twisted.internet.task import Cooperator
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool
+from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, ResponseNeverReceived
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from simulator.world import Link, World
 
+GIVEN_UP = (TimeoutError, ResponseNeverReceived)
 SERVER, CLIENT = "192.168.1.5", "192.168.1.10"
 
 
@@ -38,7 +39,7 @@ class Power(Resource):
         if request.path == b"/silent":
             return NOT_DONE_YET
         if request.path == b"/stream":
-            Streaming(request)
+            self.streaming = Streaming(request)
             return NOT_DONE_YET
         return b'{"power": %d}' % len(self.requests)
 
@@ -47,16 +48,25 @@ class Power(Resource):
 
 
 class Streaming:
-    """A pull producer of a long answer."""
+    """A push producer of a long answer."""
 
     def __init__(self, request: Any) -> None:
         self.request = request
         self.left = 100
-        request.registerProducer(self, False)
+        self.paused = False
+        self.pauses = 0
+        request.registerProducer(self, True)
+        self.resumeProducing()
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+        self.pauses += 1
 
     def resumeProducing(self) -> None:
-        self.request.write(bytes([self.left]) * 10_000)
-        self.left -= 1
+        self.paused = False
+        while self.left and not self.paused:
+            self.request.write(bytes([self.left]) * 10_000)
+            self.left -= 1
         if not self.left:
             self.request.unregisterProducer()
             self.request.finish()
@@ -127,6 +137,7 @@ class Web(SynchronousTestCase):
     def test_a_long_answer_of_a_producer_arrives_whole(self) -> None:
         answer = self.get("http://meter.local/stream")
         self.assertEqual(answer, b"".join(bytes([n]) * 10_000 for n in range(100, 0, -1)))
+        self.assertGreater(self.power.streaming.pauses, 5)
 
     def test_a_long_request_of_a_producer_arrives_whole(self) -> None:
         data = bytes(range(256)) * 4000
@@ -145,14 +156,14 @@ class Web(SynchronousTestCase):
     def test_a_server_that_does_not_answer_can_be_given_up(self) -> None:
         waiting: Deferred[Any] = self.treq.get("http://meter.local/silent")
         waiting.addTimeout(10, self.client)
-        self.assertRaises(Exception, self.world.wait, waiting)
+        self.assertRaises(GIVEN_UP, self.world.wait, waiting)
         self.assertEqual(self.world.seconds(), 1010.0)
 
     def test_a_server_cut_off_between_two_requests_can_be_given_up(self) -> None:
         self.get("http://meter.local/")
         self.server.down()
         waiting: Deferred[Any] = self.treq.get("http://meter.local/").addTimeout(10, self.client)
-        self.assertRaises(Exception, self.world.wait, waiting)
+        self.assertRaises(GIVEN_UP, self.world.wait, waiting)
         self.server.up()
         self.world.advance(30)
         self.assertEqual(self.get("http://meter.local/"), b'{"power": 2}')

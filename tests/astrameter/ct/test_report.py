@@ -83,10 +83,10 @@ class Event(SynchronousTestCase):
 
     def test_the_address_is_the_one_that_is_answered(self) -> None:
         rig = Rig()
-        (read,) = (rig.meter.hold_back(),)
+        reads = rig.meter.hold_back()
         rig.send(BATTERY)
         rig.send(BATTERY, ("192.168.1.60", 22222))
-        read[0].callback(rig.meter.sample(0))
+        reads[0].callback(rig.meter.sample(0))
         (event,) = rig.told()
         self.assertEqual(event.data["battery_ip"], "192.168.1.60")
 
