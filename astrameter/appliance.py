@@ -30,6 +30,7 @@ from astrameter.filters.health import Health
 from astrameter.meters.interface import IMeter
 from astrameter.metertest import test_meters
 from astrameter.ports import port_error
+from astrameter.redundancy import stand_in
 from astrameter.routing import Route, Routes
 from astrameter.services import adopt, dismiss
 from astrameter.systemd import Notifier, WatchdogService
@@ -85,7 +86,7 @@ class Appliance(service.MultiService):
         self._changing = DeferredLock()
         self._test: Deferred[None] | None = None
         self.bus = Bus(reactor)
-        self.routes = Routes()
+        self.routes = Routes(stand_in(reactor, self.bus.publish))
         self.meters = tuple(self._meter(one) for one in settings.meters)
         self.emulators: tuple[Emulator, ...] = tuple(map(self._emulator, settings.devices))
         self.web = self._web(settings)
@@ -216,7 +217,8 @@ class Appliance(service.MultiService):
             if self.bus.wants(MeterChanged):
                 self.bus.publish(MeterChanged(section, error))
 
-        chain = build_chain(meter, options, self._reactor, changed)
+        max_age_s = configured.kind.max_age_s
+        chain = build_chain(meter, options, self._reactor, changed, max_age_s=max_age_s)
         return MeterBranch(configured, meter, chain)
 
     def _emulator(self, spec: DeviceSpec) -> Emulator:
@@ -236,7 +238,14 @@ class Appliance(service.MultiService):
     def _route(self) -> None:
         self.routes.replace(
             [
-                Route(b.meter, b.chain, options.netmask, options.wait_for_next_message)
+                Route(
+                    b.meter,
+                    b.chain,
+                    options.netmask,
+                    options.wait_for_next_message,
+                    options.priority,
+                    options.plausibility,
+                )
                 for b in self.meters
                 for options in (b.configured.options,)
             ]

@@ -13,7 +13,7 @@ import difflib
 import enum
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from astrameter.general import GENERAL, GeneralOptions
 from astrameter.ini import Document, Entry
 from astrameter.meters import discovery
 from astrameter.meters.interface import MeterKind
+from astrameter.meters.options import MeterOptions
+from astrameter.meters.options import check as check_meter
 from astrameter.options import Option, Section, options_of
 from astrameter.problems import ConfigError, Findings, Problem, brief, looks_secret, shown
 
@@ -35,14 +37,7 @@ RESERVED_SECTIONS = {
 }
 """Name prefixes of AstraMeter 2.x sections that are no meters and are not used yet."""
 
-RESERVED_KEYS = frozenset(
-    {
-        *("SMOOTH_TARGET_ALPHA", "MAX_SMOOTH_STEP", "DEADBAND"),
-        *("HAMPEL_WINDOW", "HAMPEL_N_SIGMA", "HAMPEL_MIN_THRESHOLD"),
-        *("PID_KP", "PID_KI", "PID_KD", "PID_OUTPUT_MAX", "PID_MODE"),
-        *("CLOUD_REPORTING", "CLOUD_REPORTING_HOST", "CLOUD_REPORTING_INTERVAL"),
-    }
-)
+RESERVED_KEYS = frozenset({"CLOUD_REPORTING", "CLOUD_REPORTING_HOST", "CLOUD_REPORTING_INTERVAL"})
 """Keys of AstraMeter 2.x that this release does not use yet, wherever they stand."""
 
 _DECIDE_PORTS = frozenset(
@@ -255,10 +250,12 @@ class _Loader:
         options = declared.options(**{s.option.attribute: s.value for s in settings})
         # Whether options fit together can only be said when each of them is known.
         if not any(section == name for section, _ in self._failed):
-            for key, message in declared.check(options):
-                option = by_key.get(key.lower())
-                secret = option is not None and option.secret
-                self._problems.of_key(name, key, message, secret)
+            by_name = {setting.option.key: setting for setting in settings}
+            for key, message in _misfits(declared, options):
+                setting = by_name.get(key)
+                secret = setting is not None and setting.option.secret
+                general = setting is not None and setting.origin is Origin.GENERAL
+                self._problems.of_key(GENERAL.name if general else name, key, message, secret)
         return ConfiguredSection(name, line, declared, options, settings)
 
     def _read_meters(self) -> list[tuple[MeterKind[Any], ConfiguredSection]]:
@@ -396,6 +393,13 @@ class _Loader:
             remark = "there is no meter section, so no battery will be answered"
         if remark:
             self._warnings.of_file(remark)
+
+
+def _misfits(declared: Section[Any], options: Any) -> Iterator[tuple[str, str]]:
+    """What does not fit together, as (key, what is wrong)."""
+    yield from declared.check(options)
+    if isinstance(options, MeterOptions):
+        yield from check_meter(options)
 
 
 def _of_file(name: str, message: str, line: int = 0) -> Problem:

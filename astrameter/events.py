@@ -150,6 +150,42 @@ class MeterChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterSwitched:
+    """Of meters that stand in for each other, another one is used now.
+
+    :ivar why: the error of the one before; empty when a better one is used again.
+    """
+
+    before: str
+    after: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetersDisagree:
+    """Two meters of the same house have been showing different totals for a while.
+
+    :ivar difference_w: how much more ``other`` shows than ``used``.
+    """
+
+    used: str
+    other: str
+    difference_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class FailsafeChanged:
+    """A meter has been away for so long that the fail-safe took over, or it is back.
+
+    :ivar stage: ``power``, ``silent`` or ``hold``; None when the meter works again.
+    """
+
+    device_id: str
+    section: str
+    stage: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CtAnswered:
     """A CT002/CT003 poll was answered (ct-protocol.md section 11.1).
 

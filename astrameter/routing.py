@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -17,9 +18,25 @@ FRESH_WAIT_S = 2.0
 _REMEMBERED_CLIENTS = 512
 
 
+class ServingRoute(Protocol):
+    """What answers a poll: one meter, or several that stand in for each other.
+
+    :ivar section: of the meter that is read now.
+    """
+
+    @property
+    def section(self) -> str: ...
+
+    def read(self) -> Deferred[Sample]: ...
+
+
 @implementer(ISource)
 class Route:
-    """A meter with its filters, and the networks whose batteries it serves."""
+    """A meter with its filters, and the networks whose batteries it serves.
+
+    :ivar priority: its place among the meters that stand in for each other; None: alone.
+    :ivar plausible_w: how far it may be from the meter in use; None does not compare.
+    """
 
     def __init__(
         self,
@@ -27,8 +44,12 @@ class Route:
         chain: ISource,
         networks: Sequence[ipaddress.IPv4Network],
         wait_for_next: bool,
+        priority: int | None = None,
+        plausible_w: float | None = None,
     ) -> None:
         self.section = meter.section
+        self.priority = priority
+        self.plausible_w = plausible_w
         self._meter = meter
         self._chain = chain
         self._wait = wait_for_next
@@ -44,19 +65,29 @@ class Route:
         return self._meter.next_sample(FRESH_WAIT_S).addCallback(lambda _: self._chain.read())
 
 
-class Routes:
-    """All meters in file order; the first that serves a client is used, with no fall-through."""
+Group = Callable[[Sequence[Route]], ServingRoute]
 
-    def __init__(self) -> None:
+
+class Routes:
+    """All meters in file order; the first that serves a client is used.
+
+    When it has a priority, all others with one that serve the client stand in for it.
+    """
+
+    def __init__(self, group: Group = lambda routes: routes[0]) -> None:
+        """:param group: makes one of several routes, the best first."""
+        self._group = group
+        self._groups: dict[tuple[Route, ...], ServingRoute] = {}
         self._routes: tuple[Route, ...] = ()
-        self._known: dict[str, Route | None] = {}
+        self._known: dict[str, ServingRoute | None] = {}
 
     def replace(self, routes: Sequence[Route]) -> None:
         """Use these routes from the next poll on."""
         self._routes = tuple(routes)
+        self._groups.clear()
         self._known.clear()
 
-    def find(self, ip: str) -> Route | None:
+    def find(self, ip: str) -> ServingRoute | None:
         """The route of the client at ``ip`` (dotted IPv4, also ``::ffff:a.b.c.d``)."""
         try:
             return self._known[ip]
@@ -67,9 +98,20 @@ class Routes:
         route = self._known[ip] = self._search(ip)
         return route
 
-    def _search(self, ip: str) -> Route | None:
+    def _search(self, ip: str) -> ServingRoute | None:
         try:
             address = int(ipaddress.IPv4Address(ip.lower().removeprefix("::ffff:")))
         except ValueError:
             return None
-        return next((route for route in self._routes if route.serves(address)), None)
+        serving = [route for route in self._routes if route.serves(address)]
+        if not serving:
+            return None
+        if serving[0].priority is None:
+            return serving[0]
+        ranked = [(route.priority, route) for route in serving if route.priority is not None]
+        key = tuple(route for _, route in sorted(ranked, key=lambda pair: pair[0]))
+        if len(key) == 1:
+            return key[0]
+        if key not in self._groups:
+            self._groups[key] = self._group(key)
+        return self._groups[key]

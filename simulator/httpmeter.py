@@ -7,12 +7,13 @@ An appliance reads it with ``[JSON_HTTP]``, ``URL = http://host:port/power`` and
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.protocols.policies import WrappingFactory
 from twisted.web.http import Request as HttpRequest
 from twisted.web.resource import Resource
@@ -27,8 +28,13 @@ JSON_TYPE = b"application/json; charset=utf-8"
 class TimeAndTcp(Clock, Protocol):
     """A reactor's IReactorTime and IReactorTCP."""
 
-    callLater: Any
-    listenTCP: Any
+    def callLater(
+        self, delay: float, function: Callable[..., Any], /, *args: object, **kw: object
+    ) -> IDelayedCall: ...
+
+    def listenTCP(
+        self, port: int, factory: Any, backlog: int = 50, interface: str = ""
+    ) -> IListeningPort: ...
 
 
 class PowerResource(Resource):

@@ -69,7 +69,9 @@ class _Probe:
         self._reactor = reactor
         self._section = configured.section
         self.meter: IMeter = configured.kind.build(reactor, configured.section, configured.options)
-        self._chain: Health = build_chain(self.meter, configured.options, reactor)
+        self._chain: Health = build_chain(
+            self.meter, configured.options, reactor, max_age_s=configured.kind.max_age_s
+        )
 
     async def read(self) -> Reading:
         try:

@@ -15,6 +15,7 @@ from astrameter.ct import answer as answers
 from astrameter.ct.aggregate import Buckets, instructed, reported
 from astrameter.ct.answer import MAX_ANSWER, MAX_STEP_W, Identity
 from astrameter.ct.energy import EnergyCounter
+from astrameter.ct.failsafe import Failsafe, Stage
 from astrameter.ct.fleet import Consumer, Fleet
 from astrameter.ct.options import SAFE, CtOptions
 from astrameter.ct.request import Request, parse_request
@@ -59,6 +60,7 @@ class EmulatedCt:
     """The state of one emulated CT meter.
 
     :ivar active_control: steer (True) or relay (False); may be switched at run time.
+    :ivar failsafe: what follows when a meter stays away.
     :ivar energies: energy counters by meter section.
     :ivar forgotten: told the id of every battery that is forgotten.
     """
@@ -69,6 +71,7 @@ class EmulatedCt:
         self, ct_type: str, options: CtOptions, dedupe_window_s: float, controller: Controller
     ) -> None:
         self.fleet = Fleet(options.consumer_ttl, dedupe_window_s, self._forget)
+        self.failsafe = Failsafe(options)
         self.controller = controller
         self.forgotten: Callable[[str], None] = _nobody
         self.energies: dict[str, EnergyCounter] = {}
@@ -79,6 +82,7 @@ class EmulatedCt:
     def configure(self, ct_type: str, options: CtOptions, dedupe_window_s: float) -> None:
         """Use other options from the next poll on; what is known of the fleet stays."""
         self.fleet.configure(options.consumer_ttl, dedupe_window_s)
+        self.failsafe.configure(options)
         self._use(ct_type, options)
 
     def _use(self, ct_type: str, options: CtOptions) -> None:
@@ -139,6 +143,7 @@ class EmulatedCt:
         consumer = poll.consumer
         if sample is not None:
             consumer.sample = sample
+            self.failsafe.works(section)
             self._count_energy(section, sample)
         known = consumer.sample
         if self.active_control and poll.request.phase != INSPECTION and known is not None:
@@ -149,11 +154,28 @@ class EmulatedCt:
             return self._steered(poll, grid, 0.0, section, now)
         return self._unsteered(poll, grid, section, now)
 
-    def hold(self, poll: Poll, section: str, now: float) -> Answer | None:
-        """Answer zeros because the meter failed: stay where you are (section 13.1)."""
+    def answer_without_meter(
+        self, poll: Poll, stage: Stage, section: str, now: float
+    ) -> Answer | None:
+        """Answer although the meter failed: "stay as you are" first (section 13.1), and "go to
+        the fail-safe power" when it has been away for long."""
+        if stage is Stage.POWER and poll.request.phase != INSPECTION:
+            reading_w = self._failsafe_share_w(poll.consumer, now) - poll.request.power_w
+            if self.active_control:
+                return self._steered(poll, NO_POWER, reading_w, section, now)
+            # In relay mode a battery divides what it reads by the counts in the answer; this is
+            # meant for it alone.
+            return self._steered_safely(poll, NO_POWER, reading_w, section)
         if self._is_steered(poll):
             return self._steered(poll, NO_POWER, 0.0, section, now)
         return self._unsteered(poll, NO_POWER, section, now)
+
+    def _failsafe_share_w(self, consumer: Consumer, now: float) -> float:
+        if consumer.mode is Mode.INACTIVE:
+            return 0.0
+        pool = [one for one in self.fleet.alive(now) if one.mode is not Mode.INACTIVE]
+        weight = sum(one.weight for one in pool)
+        return self.failsafe.power_w * consumer.weight / weight if weight else 0.0
 
     def change_setting(self, consumer_id: str, name: str, value: object) -> None:
         """Change one of the owner's settings of a battery.
@@ -179,22 +201,22 @@ class EmulatedCt:
     def _steered(
         self, poll: Poll, grid: PhaseWatts, reading_w: float, section: str, now: float
     ) -> Answer | None:
-        consumer, request = poll.consumer, poll.request
         if self._safe:
-            reading_w = min(max(reading_w, -MAX_STEP_W), MAX_STEP_W)
-            target = answers.own_slot(request.phase, reading_w)
-            consumer.expected_net_w = request.power_w + reading_w
-            fields = answers.steered(
-                request,
-                self._identity,
-                reading_w,
-                self._next_index(consumer),
-                self._energy_counts(section),
-            )
-            return self._framed(fields, grid, target)
-        target = self._spread(consumer, reading_w, now)
+            return self._steered_safely(poll, grid, reading_w, section)
+        target = self._spread(poll.consumer, reading_w, now)
         self._expect(poll, target)
         return self._classic(poll, grid, target, now)
+
+    def _steered_safely(
+        self, poll: Poll, grid: PhaseWatts, reading_w: float, section: str
+    ) -> Answer | None:
+        consumer, request = poll.consumer, poll.request
+        reading_w = min(max(reading_w, -MAX_STEP_W), MAX_STEP_W)
+        target = answers.own_slot(request.phase, reading_w)
+        consumer.expected_net_w = request.power_w + reading_w
+        index, energy = self._next_index(consumer), self._energy_counts(section)
+        fields = answers.steered(request, self._identity, reading_w, index, energy)
+        return self._framed(fields, grid, target)
 
     def _unsteered(self, poll: Poll, grid: PhaseWatts, section: str, now: float) -> Answer | None:
         if poll.request.phase != INSPECTION:

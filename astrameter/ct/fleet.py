@@ -123,8 +123,10 @@ class Fleet:
         accepted_at = self._accepted_at.get(consumer_id)
         if accepted_at is not None and now - accepted_at < self._dedupe_s:
             return True
-        if accepted_at is None and len(self._accepted_at) >= _MAX_REMEMBERED:
-            del self._accepted_at[min(self._accepted_at, key=self._accepted_at.__getitem__)]
+        if accepted_at is not None:
+            del self._accepted_at[consumer_id]  # goes to the end: the oldest mark stands first
+        elif len(self._accepted_at) >= _MAX_REMEMBERED:
+            del self._accepted_at[next(iter(self._accepted_at))]
         self._accepted_at[consumer_id] = now
         return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from astrameter.ct.failsafe import FailsafeOptions
 from astrameter.options import (
     Section,
     boolean,
@@ -38,7 +39,7 @@ class DedupeOptions:
 
 
 @dataclass(frozen=True)
-class CtOptions(SteeringOptions, DedupeOptions):
+class CtOptions(FailsafeOptions, SteeringOptions, DedupeOptions):
     """Options of one emulated CT002 or CT003."""
 
     ct_mac: str = option(

@@ -13,8 +13,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from astrameter.ct.emulator import Answer, EmulatedCt, Poll
+from astrameter.ct.failsafe import Stage
 from astrameter.ct.report import answered, status_line
-from astrameter.events import Bus, CtAnswered, CtRemoved
+from astrameter.events import Bus, CtAnswered, CtRemoved, FailsafeChanged
 from astrameter.logs import FailureLog, RateLimited
 from astrameter.reading import MeterError, Sample
 from astrameter.routing import Routes
@@ -53,6 +54,7 @@ class CtProtocol(DatagramProtocol):
         self._meters: dict[str, FailureLog] = {}
         self._unanswered = RateLimited(clock)
         self._sweep_call: IDelayedCall | None = None
+        ct.failsafe.changed = self._failsafe_changed
         ct.forgotten = self._tell_forgotten
 
     def startProtocol(self) -> None:
@@ -104,8 +106,26 @@ class CtProtocol(DatagramProtocol):
         if failure.check(MeterError) is None and not trouble.failures:
             self._log.failure("[{section}] failed unexpectedly", failure, section=section)
         trouble.failed(failure.getErrorMessage())
-        self._reply(poll, self._ct.hold(poll, section, self._clock.seconds()))
+        now = self._clock.seconds()
+        stage = self._ct.failsafe.failed(section, now)
+        if stage is not Stage.SILENT:
+            self._reply(poll, self._ct.answer_without_meter(poll, stage, section, now))
         return None
+
+    def _failsafe_changed(self, section: str, stage: Stage | None) -> None:
+        self._bus.publish(FailsafeChanged(self.device_id, section, stage and stage.value))
+        if stage is None:
+            self._log.info("[{section}] works again: back to normal", section=section)
+            return
+        failsafe = self._ct.failsafe
+        self._log.warn(
+            "[{section}] has failed for {seconds:g} s: {what}",
+            section=section,
+            seconds=failsafe.after_s,
+            what="batteries are not answered any more"
+            if stage is Stage.SILENT
+            else f"batteries are taken to {failsafe.power_w:g} W",
+        )
 
     def _ended(self, result: Failure | None, poll: Poll) -> None:
         poll.ended = True

@@ -34,6 +34,7 @@ class Health:
 
     :param changed: called when reads begin to fail, with the reason, and with None when they
         work again (and when the first one works).
+    :param forget: makes the filters inside forget what they have seen.
     :ivar last: the last read's outcome; None before the first.
     """
 
@@ -42,14 +43,22 @@ class Health:
         source: ISource,
         clock: IReactorTime,
         changed: Callable[[str | None], None] = lambda _error: None,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
         self._clock = clock
         self._changed = changed
+        self._forget = forget
         self.last: Outcome | None = None
 
     def read(self) -> Deferred[Sample]:
         return self._source.read().addCallbacks(self._succeeded, self._failed)
+
+    def reset(self) -> None:
+        """One battery hands over to another: from the next read on, no average carries what that
+        stirs up (filters.md section 2). How the last read went is not forgotten.
+        """
+        self._forget()
 
     def _succeeded(self, sample: Sample) -> Sample:
         self._record(sample, None)

@@ -16,10 +16,12 @@ from astrameter.meters.interface import MeterKind
 
 INFRASTRUCTURE = frozenset(
     {
+        "digest",
         "discovery",
         "http",
         "http_agent",
         "interface",
+        "json_device",
         "jsonpaths",
         "options",
         "polled",

@@ -99,8 +99,8 @@ class Answer:
 
     def header(self, name: str) -> str | None:
         """The first value of a header; None when it is missing."""
-        values = self.headers.getRawHeaders(name)
-        return values[0] if values else None
+        values = self.headers.getRawHeaders(name.encode("ascii"))
+        return values[0].decode("utf-8", "replace") if values else None
 
     def checked(self) -> Answer:
         """The same answer, if its status is 2xx.

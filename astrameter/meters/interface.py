@@ -58,7 +58,11 @@ class MeterKind(Generic[O]):
 
     ``build(reactor, section_name, options)`` returns an :class:`IMeter`; it does no I/O. The
     reactor is whatever time and network the house lives in.
+
+    :ivar max_age_s: how old a reading may get before the meter counts as failed, unless the
+        owner sets MAX_AGE; 0 for meters whose readings are good until the next one.
     """
 
     section: Section[O]
     build: Callable[[Any, str, O], Any]
+    max_age_s: float = 0.0

@@ -75,8 +75,7 @@ class Waiters:
 
     def _time_out(self) -> None:
         self._timer = None
-        # What was asked for with the timer's deadline is due, whatever the clock's rounding says.
-        now = max(self._clock.seconds(), self._timer_at)
+        now = self._clock.seconds()
         due = []
         while self._waiting and self._waiting[0][0] <= now:
             due.append(self._waiting.popleft()[1])

@@ -15,7 +15,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from astrameter.mqtt.backoff import Backoff
+from astrameter.backoff import Backoff
 from astrameter.mqtt.endpoints import (
     CONNECT_S,
     EndpointFactory,

@@ -114,7 +114,7 @@ class Session(Protocol):
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> Deferred[bool]:
         """Send a publication; see :meth:`astrameter.mqtt.client.MqttClient.publish`."""
-        if not self._established or self._ended or self._closed is not None:
+        if not self._established or self._closed is not None:
             return succeed(False)
         if not self._blocked and not self._outgoing:
             return self._send(topic, payload, qos, retain)

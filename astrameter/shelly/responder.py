@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from astrameter.events import Bus, ShellyAnswered, ShellyRemoved
 from astrameter.reading import NO_POWER, Sample
-from astrameter.routing import Route, Routes
+from astrameter.routing import Routes, ServingRoute
 from astrameter.shelly import rpc
 from astrameter.shelly.complaints import Complaints
 from astrameter.shelly.presence import Arrival, Battery, Presence, Sighting
@@ -100,7 +100,11 @@ class ShellyProtocol(DatagramProtocol):
         self._read(route, request, battery, addr)
 
     def _read(
-        self, route: Route, request: rpc.Request | rpc.Rejection, battery: Battery, addr: Address
+        self,
+        route: ServingRoute,
+        request: rpc.Request | rpc.Rejection,
+        battery: Battery,
+        addr: Address,
     ) -> None:
         def failed(failure: Failure) -> None:
             if failure.check(CancelledError) is None:

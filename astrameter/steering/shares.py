@@ -45,10 +45,12 @@ def share(load_w: float, members: Sequence[Member]) -> dict[str, float]:
         # other.
         excess_w = sum(wanted[m.consumer_id] - clamped(wanted[m.consumer_id], m) for m in over)
         bound = [m for m in over if (wanted[m.consumer_id] > m.high_w) == (excess_w > 0)] or over
+        settled = set()
         for m in bound:
             targets[m.consumer_id] = clamped(wanted[m.consumer_id], m)
             rest_w -= targets[m.consumer_id]
-        free = [m for m in free if m not in bound]
+            settled.add(m.consumer_id)
+        free = [m for m in free if m.consumer_id not in settled]
     return targets
 
 

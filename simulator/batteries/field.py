@@ -20,8 +20,6 @@ class FieldRegulator:
     Choices where the sources are silent [I]: a sample that arrives while a step is under way is
     discarded before the interlock sees it; during a lock-out the interlock goes on watching, so
     that a further conflict extends it, and nothing else is done.
-
-    :ivar conflict: the interlock's last finding, ``a`` to ``d``; empty when there was none.
     """
 
     def __init__(self, config: BatteryConfig) -> None:
@@ -42,16 +40,10 @@ class FieldRegulator:
         hold_s = HOLD_S[config.interval_index] if firmware >= family.settles_from else None
         self._settle = SettleGate(hold_s, config.ramp_w_per_s)
         self._locked_until: float | None = None
-        self.conflict = ""
 
     @property
     def setpoint_w(self) -> float:
         return self._law.setpoint_w
-
-    @property
-    def settling(self) -> bool:
-        """A step is under way."""
-        return self._settle.busy
 
     def answered(self, answer: Answer, situation: Situation) -> None:
         if self._settle.busy:
@@ -62,9 +54,7 @@ class FieldRegulator:
         if selection is None:
             return
         now, power_w, sent_w, low_w, high_w, _ = situation
-        found = conflict(selection, power_w, sent_w)
-        if found:
-            self.conflict = found
+        if conflict(selection, power_w, sent_w):
             self._locked_until = now + LOCKOUT_S
             self._law.setpoint_w = self._family.conflict_w
             return

@@ -77,8 +77,7 @@ class Connection(FileDescriptor):
             self.accepted()
         else:
             self._inbox.append(segment)
-            if not self._read_due:
-                self._read()
+            self._read()
 
     def accepted(self) -> None:
         """Called when the other end has established the connection."""
@@ -228,8 +227,6 @@ class Connection(FileDescriptor):
             why = error
         if why is not None:
             self._disconnect(why)
-        elif self._writing and self._unread < WINDOW:
-            self.startWriting()
 
     def _disconnect(self, why: Exception, *, reading: bool = False) -> None:
         self.stopReading()

@@ -139,8 +139,6 @@ class Client(Connection):
         links = self._layer.links
         if links.reachable(self.host, self._far):
             listener = self._layer.ports.sockets.get((self._door, self._remote.port))
-            if listener is not None and not listener.listening:
-                listener = None
             delay_s = links.delay(self._far, self.host)
             self._layer.timeline.post(delay_s, self._answered, listener)
 

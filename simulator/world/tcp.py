@@ -50,8 +50,9 @@ class Streams:
 class TcpPort:
     """A listening TCP socket.
 
-    After ``stopListening`` it refuses at once; the port is free, and the Deferred fires, in the
-    next turn.
+    After ``stopListening`` the port is free, and the Deferred fires, in the next turn.
+
+    :ivar listening: connections to it are accepted.
     """
 
     def __init__(
@@ -69,12 +70,8 @@ class TcpPort:
         self.factory = factory
         self._layer = layer
         self._interface = interface
-        self._bound = False
+        self.listening = False
         self._stopped: Deferred[None] | None = None
-
-    @property
-    def listening(self) -> bool:
-        return self._bound and self._stopped is None
 
     def startListening(self) -> None:
         """Bind.
@@ -82,15 +79,15 @@ class TcpPort:
         :raises CannotListenError: when the port is taken or the interface is not the host's.
         """
         self.number = self._layer.ports.claim(self.host, self._interface, self.number, self)
-        self._bound = True
+        self.listening = True
         self.factory.doStart()
 
     def stopListening(self) -> Deferred[None] | None:
         """Stop; the Deferred fires when the port is free. None when it is not bound."""
-        if self._bound and self._stopped is None:
+        if self.listening and self._stopped is None:
             self._stopped = Deferred()
             self._layer.timeline.post(0.0, self.close)
-        return self._stopped if self._bound else None
+        return self._stopped if self.listening else None
 
     def getHost(self) -> IPv4Address:
         address = "0.0.0.0" if self._interface in WILDCARD else self._interface
@@ -98,12 +95,12 @@ class TcpPort:
 
     def vanish(self) -> None:
         """Close without a word to the factory: its program is gone."""
-        self._bound = False
+        self.listening = False
         self._layer.ports.release(self.host, self._interface, self.number, self)
 
     def close(self) -> None:
         """Free the port now."""
-        if not self._bound:
+        if not self.listening:
             return
         self.vanish()
         self.factory.doStop()

@@ -49,7 +49,6 @@ class Wire:
         self._deliver = deliver
         self._gave_up = gave_up
         self._segments: deque[Segment] = deque()
-        self._last_arrival = 0.0
         self._silent_since: float | None = None
         self._retry_s = FIRST_RETRY_S
         self._epoch = 0
@@ -66,11 +65,11 @@ class Wire:
             self._schedule()
 
     def _schedule(self) -> None:
-        arrival = self._timeline.now + self._links.delay(self._origin, self._target)
-        self._last_arrival = max(arrival, self._last_arrival)
-        self._timeline.post_at(self._last_arrival, self._arrive, self._epoch)
+        delay_s = self._links.delay(self._origin, self._target)
+        self._timeline.post(delay_s, self._arrive, self._epoch)
 
     def _arrive(self, epoch: int) -> None:
+        """Some segment is due: whichever it was, the first that was sent is the next."""
         if epoch != self._epoch:
             return
         if self._links.reachable(self._origin, self._target):

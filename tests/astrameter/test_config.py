@@ -418,7 +418,7 @@ class WarningTests(LoadTestCase):
         self.assertIn("does not publish to MQTT yet", loaded.warnings[0].message)
 
     def test_keys_of_2x_that_are_not_used_yet_say_so(self) -> None:
-        (warning,) = self.warnings("[PROBE]\nHOST=x\nPID_KP=0.5\n")
+        (warning,) = self.warnings("[PROBE]\nHOST=x\nCLOUD_REPORTING=yes\n")
         self.assertIn("2.x", warning)
         self.assertNotIn("did you mean", warning)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 from hypothesis import given, settings
@@ -56,7 +57,7 @@ class Plan(SynchronousTestCase):
         self.assertTrue(0 <= times[0] <= times[-1] < DAY_S)
         self.assertLessEqual({one.name for one in day.switchings}, names)
         self.assertLess(len(times), 2000)
-        for one, following in zip(day.clouds, day.clouds[1:], strict=False):
+        for one, following in pairwise(day.clouds):
             self.assertLess(one.start_s, one.end_s)
             self.assertLess(one.end_s, following.start_s)
 
@@ -89,7 +90,7 @@ class Plan(SynchronousTestCase):
     def test_the_sun_has_no_jumps(self) -> None:
         day = plan_day(Random(3))
         seen = [day.sun(float(second)) for second in range(int(SUNRISE_S), int(SUNSET_S))]
-        self.assertLess(max(abs(b - a) for a, b in zip(seen, seen[1:], strict=False)), 0.06)
+        self.assertLess(max(abs(b - a) for a, b in pairwise(seen)), 0.06)
 
     def test_same_seed_same_day(self) -> None:
         self.assertEqual(plan_day(Random(4)), plan_day(Random(4)))
@@ -160,8 +161,12 @@ class Driver(SynchronousTestCase):
 
     def test_an_absurd_speed_does_not_hang(self) -> None:
         driver, _ = self.driver(speed=1e9)
-        self.run_for(1.0, 0.02)
-        self.assertTrue(0 <= driver.second_of_day)
+        days = []
+        for _ in range(50):
+            self.clock.advance(0.02)
+            if driver.day not in days:
+                days.append(driver.day)
+        self.assertTrue(10 < len(days) <= 50, len(days))
 
     def test_it_goes_on_where_it_was_stopped(self) -> None:
         driver, _ = self.driver(start_s=8 * HOUR_S)

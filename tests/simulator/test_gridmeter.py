@@ -31,7 +31,9 @@ class Reading(SynchronousTestCase):
         )
 
     def test_the_value_is_as_old_as_the_latency(self) -> None:
-        self.assertEqual(self.shown(1, 0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.6), [0, 0, 0.5, 0.5, 1.5, 1.5])
+        self.assertEqual(
+            self.shown(1, 0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.6), [0, 0, 0.5, 0.5, 1.5, 1.5]
+        )
 
     def test_the_newest_of_what_is_old_enough(self) -> None:
         self.assertEqual(self.shown(1, 0.5, 0.0, 0.2, 0.4, 0.6, 1.0), [0, 0, 0, 0, 0.4])

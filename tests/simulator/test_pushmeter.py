@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from astrameter.config import load_text
 from astrameter.meters.interface import IMeter, MeterKind
 from astrameter.meters.options import MeterOptions
 from astrameter.reading import MeterError, PhaseWatts
@@ -118,3 +119,14 @@ class Asked(PushCase):
             self.clock.advance(0.5)
         self.assertEqual(seen, [0, 0, 0.5, 0.5, 1.5, 1.5])
         self.successResultOf(meter.next_sample(2.0))
+
+
+class Configured(PushCase):
+    def test_a_file_may_name_it_like_any_other_meter(self) -> None:
+        kind = simulated_kind(GridMeter(self.truth))
+        text = "[SIMULATED]\nTHROTTLE_INTERVAL = 2\n"
+        configured = load_text(text, "config.ini", extra_kinds=[kind]).meters[0]
+        self.assertIs(configured.kind, kind)
+        self.assertEqual(configured.options.throttle_interval, 2)
+        meter = configured.kind.build(self.clock, configured.section, configured.options)
+        verifyObject(IMeter, meter)

@@ -8,7 +8,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory
 from twisted.trial.unittest import SynchronousTestCase
 
-from astrameter.events import CtAnswered
+from astrameter.events import CtAnswered, FailsafeChanged
 from astrameter.ports import PortError
 from simulator.house import Plan, venus
 from simulator.virtualhouse import APPLIANCE, METER, OVER_HTTP, PUSHED, VirtualHouse
@@ -129,20 +129,67 @@ class Trouble(HouseCase):
         self.assertLess(fmean(map(abs, self.grid_w(house, 300))), 40.0)
         self.end(house)
 
-    def test_while_the_meter_is_away_batteries_hold_and_later_go_on(self) -> None:
-        house = self.make(CALM, OVER_HTTP)
+    def meter_goes_away(self, failsafe: str = "") -> VirtualHouse:
+        house = self.make(CALM, OVER_HTTP + "[CT002]\n" + failsafe)
         self.grid_w(house, 60)
-        before = [b.power_w for b in house.house.batteries]
         house.world.host(METER).down()
         house.house.site.household.set_base_load("A", 800.0)
-        self.grid_w(house, 120)
-        held = [b.power_w for b in house.house.batteries]
-        for was, is_now in zip(before, held, strict=True):
+        return house
+
+    def outputs_w(self, house: VirtualHouse) -> list[float]:
+        return [battery.power_w for battery in house.house.batteries]
+
+    def test_while_the_meter_is_away_batteries_hold_and_later_go_on(self) -> None:
+        house = self.meter_goes_away()
+        before = self.outputs_w(house)
+        self.grid_w(house, 50)
+        for was, is_now in zip(before, self.outputs_w(house), strict=True):
             self.assertApproximates(was, is_now, 20.0)
         self.assertIsNotNone(house.appliance.status()["meters"][0]["error"])
         house.world.host(METER).up()
         self.grid_w(house, 60)
         self.assertLess(fmean(map(abs, self.grid_w(house, 60))), 60.0)
+        self.end(house)
+
+    def test_when_it_stays_away_they_go_to_the_failsafe_power_and_come_back(self) -> None:
+        house = self.meter_goes_away("FAILSAFE_POWER = 200\n")
+        told: list[str | None] = []
+        house.appliance.bus.subscribe(
+            FailsafeChanged, lambda event: told.append(event.stage), name="test"
+        )
+        self.grid_w(house, 90)
+        self.assertApproximates(sum(self.outputs_w(house)), 200.0, 25.0)
+        house.world.host(METER).up()
+        self.grid_w(house, 60)
+        self.assertLess(fmean(map(abs, self.grid_w(house, 60))), 60.0)
+        self.assertEqual(told, ["power", None])
+        self.end(house)
+
+    def test_the_failsafe_power_is_0_unless_said_otherwise(self) -> None:
+        house = self.meter_goes_away()
+        self.grid_w(house, 90)
+        self.assertEqual(self.outputs_w(house), [0.0, 0.0])
+        self.end(house)
+
+    def test_a_silent_failsafe_lets_the_batteries_own_loss_timers_act(self) -> None:
+        house = self.meter_goes_away("FAILSAFE = silent\n")
+        self.grid_w(house, 70)
+        self.assertGreater(min(self.outputs_w(house)), 100.0)
+        self.grid_w(house, 70)
+        self.assertEqual(self.outputs_w(house), [0.0, 0.0])
+        self.end(house)
+
+    def test_a_failsafe_that_holds_never_lets_go(self) -> None:
+        house = self.meter_goes_away("FAILSAFE = hold\n")
+        before = self.outputs_w(house)
+        self.grid_w(house, 300)
+        self.assertEqual(self.outputs_w(house), before)
+        self.end(house)
+
+    def test_in_relay_mode_the_failsafe_works_too(self) -> None:
+        house = self.meter_goes_away("ACTIVE_CONTROL = no\n")
+        self.grid_w(house, 100)
+        self.assertLess(max(map(abs, self.outputs_w(house))), 15.0)
         self.end(house)
 
     def test_a_battery_that_leaves_is_replaced_by_the_other(self) -> None:

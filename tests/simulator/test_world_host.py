@@ -145,6 +145,28 @@ class Events(HostCase):
         self.host.boot()
         self.assertEqual(self.ran, ["later"])
 
+    def test_a_crash_during_an_orderly_stop_ends_that_too(self) -> None:
+        gate: Deferred[None] = Deferred()
+        self.host.addSystemEventTrigger("before", "shutdown", lambda: gate)
+        self.host.addSystemEventTrigger("during", "shutdown", self.note, "during")
+        self.host.stop()
+        self.world.advance(1)
+        self.host.crash()
+        self.host.boot()
+        gate.callback(None)
+        self.world.advance(1)
+        self.assertEqual(self.ran, [])
+        self.assertTrue(self.host.running)
+
+    def test_it_can_boot_again_when_the_shutdown_is_over(self) -> None:
+        self.host.addSystemEventTrigger("after", "shutdown", self.host.boot)
+        self.host.stop()
+        self.world.advance(1)
+        self.host.callLater(1, self.note, "new life")
+        self.world.advance(1)
+        self.assertTrue(self.host.running)
+        self.assertEqual(self.ran, ["new life"])
+
     def test_a_service_tree_lives_and_ends_on_it(self) -> None:
         heard: list[bytes] = []
 

@@ -217,6 +217,17 @@ class Connecting(TcpCase):
         self.assertEqual(self.dialling.talker.made_at, 1006.0)
         self.assertEqual(self.world.connections_opened, 1)
 
+    def test_an_acceptance_that_does_not_get_through_is_asked_for_again(self) -> None:
+        self.dial()
+        self.world.advance(0.015)
+        self.world.cut(SERVER, CLIENT)
+        self.world.advance(0.1)
+        self.world.join(SERVER, CLIENT)
+        self.world.advance(0.5)
+        self.assertIsNone(self.dialling.talker.made_at)
+        self.world.advance(1)
+        self.assertAlmostEqual(self.dialling.talker.made_at, 1001.02)
+
     def test_names_are_resolved(self) -> None:
         self.world.name("meter.local", SERVER)
         self.dial("Meter.local")
@@ -581,6 +592,21 @@ class Closing(TcpCase):
         self.world.advance(1)
         self.assertEqual((near.data, far.data), (b"", b""))
 
+    def test_one_who_aborts_between_two_pieces_does_not_hear_the_second(self) -> None:
+        near, far = self.connect()
+        near.transport.pauseProducing()
+        for _ in range(3):
+            far.transport.write(b"x")
+            self.world.advance(0.1)
+        self.patch(near, "dataReceived", lambda data: self.heard_and_aborted(near))
+        near.transport.resumeProducing()
+        self.world.advance(1)
+        self.assertEqual(near.chunks, 1)
+
+    def heard_and_aborted(self, talker: Any) -> None:
+        talker.chunks += 1
+        talker.transport.abortConnection()
+
     def test_nothing_can_be_written_after_the_end(self) -> None:
         near, far = self.connect()
         near.transport.loseConnection()
@@ -657,6 +683,20 @@ class HalfOpen(TcpCase):
         self.world.advance(120)
         self.assertEqual(far.data, b"firstsecondthird")
 
+    def test_what_was_under_way_does_not_come_before_it_is_tried_again(self) -> None:
+        near, far = self.connect()
+        near.transport.write(b"first")
+        self.world.advance(0.005)
+        near.transport.write(b"second")
+        self.world.advance(0.002)
+        self.world.cut(SERVER, CLIENT)
+        self.world.advance(0.005)
+        self.world.join(SERVER, CLIENT)
+        self.world.advance(0.5)
+        self.assertEqual(far.data, b"")
+        self.world.advance(1)
+        self.assertEqual(far.data, b"firstsecond")
+
     def test_two_gaps_are_survived_too(self) -> None:
         near, far = self.connect()
         for number in range(2):
@@ -677,6 +717,20 @@ class HalfOpen(TcpCase):
         self.assertIs(near.lost, error.ConnectionLost)
         self.assertIsNone(far.lost)
         self.assertEqual(self.client.connections, [])
+
+    def test_a_reset_that_does_not_get_through_is_not_repeated(self) -> None:
+        for wait_s in (0.0, 0.005, 30.0):
+            near, far = self.connect()
+            self.world.cut(SERVER, CLIENT)
+            near.transport.write(b"x")
+            self.world.advance(wait_s)
+            near.transport.abortConnection()
+            self.world.advance(200)
+            self.assertFalse(self.world.step())
+            self.world.join(SERVER, CLIENT)
+            self.world.advance(2000)
+            self.assertIs(near.lost, error.ConnectionAborted)
+            self.assertEqual((far.data, far.lost), (b"", None))
 
     def test_one_who_only_listens_never_hears_of_it(self) -> None:
         near, far = self.connect()

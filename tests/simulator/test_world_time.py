@@ -218,8 +218,8 @@ class Running(SynchronousTestCase):
     def test_many_events_with_time_moving_on_are_no_endless_loop(self) -> None:
         self.patch(timeline, "INSTANT_MAX", 100)
         for index in range(1000):
-            self.world.callLater(index / 1000, lambda: None)
-        self.world.advance(1.0)
+            self.world.callLater(index // 2, lambda: None)
+        self.world.advance(500.0)
         self.assertEqual(self.world.errors, 0)
 
     def test_wait_gives_the_result_as_soon_as_it_is_there(self) -> None:

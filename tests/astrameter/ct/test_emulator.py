@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from astrameter.ct.answer import MAX_ANSWER
 from astrameter.ct.emulator import MAX_REQUEST, Answer, EmulatedCt, Poll
 from astrameter.ct.fleet import MAX_CONSUMERS
+from astrameter.ct.failsafe import Stage
 from astrameter.ct.options import CLASSIC, CtOptions
 from astrameter.ct.settings import SettingError
 from astrameter.ct.wire import encode
@@ -131,7 +132,10 @@ class Waiting(Case):
         self.assertEqual(poll.address, ELSEWHERE)
         self.assertEqual((poll.request.power_w, poll.request.phase), (250, "B"))
         self.controller.reading_w = 70
-        self.assertEqual(self.said(self.ct.hold(poll, "M", T0 + 2)).counts, [0, 1, 0, 0])
+        self.assertEqual(
+            self.said(self.ct.answer_without_meter(poll, Stage.HOLD, "M", T0 + 2)).counts,
+            [0, 1, 0, 0],
+        )
 
     def test_after_its_answer_it_is_answered_again(self) -> None:
         poll = self.receive(BATTERY)
@@ -219,7 +223,9 @@ class SafeAnswers(Case):
         ct003 = BATTERY.but(ct_type="HME-3")
         self.reply(ct003, 720)
         self.reply(ct003, 720, now=T0 + 10)
-        held = self.ct.hold(self.receive(ct003, T0 + 20), "METER", T0 + 20)
+        held = self.ct.answer_without_meter(
+            self.receive(ct003, T0 + 20), Stage.HOLD, "METER", T0 + 20
+        )
         self.assertEqual(self.said(held).energies, [20, 0, 0, 0])
 
 
@@ -250,7 +256,9 @@ class NoMeterForThisBattery(Case):
 
 class Hold(Case):
     def hold(self, caller: Caller, now: float = T0) -> Reply:
-        return self.said(self.ct.hold(self.receive(caller, now), "METER", now))
+        return self.said(
+            self.ct.answer_without_meter(self.receive(caller, now), Stage.HOLD, "METER", now)
+        )
 
     def test_zeros_in_every_mode_and_the_controller_is_not_asked(self) -> None:
         for options in ({}, {"answer_style": CLASSIC}, {"active_control": False}):
@@ -346,7 +354,7 @@ class Index(Case):
         poll = self.receive(BATTERY)
         indices = [
             self.reply(BATTERY, 0).index,
-            self.said(self.ct.hold(poll, "METER", T0)).index,
+            self.said(self.ct.answer_without_meter(poll, Stage.HOLD, "METER", T0)).index,
             self.reply(BATTERY.but(phase="0"), 0).index,
             self.said(self.ct.answer(poll, None, "", T0)).index,
         ]

@@ -319,9 +319,7 @@ class OwnersSettings(Case):
         consumer = self.poll(fleet, "b", T0)
         fleet.change_setting("b", "distribution_weight", 2)
         for value in (11, float("nan"), "5"):
-            self.assertRaises(
-                SettingError, fleet.change_setting, "b", "distribution_weight", value
-            )
+            self.assertRaises(SettingError, fleet.change_setting, "b", "distribution_weight", value)
         self.assertEqual(consumer.weight, 2)
         self.assertEqual(fleet.settings_of("b").distribution_weight, 2)
 

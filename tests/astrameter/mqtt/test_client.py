@@ -8,8 +8,8 @@ from random import Random
 
 from twisted.internet.defer import Deferred
 
+from astrameter.backoff import Backoff
 from astrameter.mqtt import MqttClient, MqttSettings, Will
-from astrameter.mqtt.backoff import Backoff
 from astrameter.mqtt.session import OUTGOING_MESSAGES, Session
 from tests.astrameter.mqtt.rig import SETTINGS, MqttTestCase
 from tests.scripted_broker import (
@@ -509,6 +509,9 @@ class Publishing(MqttTestCase):
         self.broker.line.producer.resumeProducing()
         settle(self.clock)
         self.assertEqual([self.successResultOf(x) for x in results], [True, True, True, False])
+        self.broker.line.producer.pauseProducing()
+        again = [client.publish("t", bytes(300_000)) for _ in range(4)]
+        self.assertEqual([one.called for one in again], [False, False, False, True])
 
 
 class Stopping(MqttTestCase):
@@ -573,9 +576,24 @@ class Stopping(MqttTestCase):
         client.startService()
         settle(self.clock)
         self.successResultOf(done)
+        self.pass_time(5.0)
         self.assertTrue(client.connected)
         self.assertEqual(len(self.broker.lines), 2)
         self.assertEqual(self.changes, ["connected", "disconnected", "connected"])
+
+    def test_the_end_of_the_old_connection_does_not_touch_the_new_one(self) -> None:
+        self.broker.closes = False
+        client = self.started()
+        done = client.stopService()
+        client.startService()
+        settle(self.clock)
+        self.assertTrue(client.connected)
+        self.assertNoResult(done)
+        self.pass_time(5.0)
+        self.successResultOf(done)
+        self.assertTrue(client.connected)
+        self.assertEqual(len(self.broker.lines), 2)
+        self.assertEqual(self.log.warnings(), [])
 
     def test_a_session_closes_once_however_often_it_is_asked(self) -> None:
         broker = ScriptedBroker(self.clock)

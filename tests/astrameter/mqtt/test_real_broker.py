@@ -19,11 +19,11 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import Certificate
 from twisted.trial.unittest import TestCase
 
+from astrameter.backoff import Backoff
 from astrameter.config import load_text
 from astrameter.deferreds import sleep
 from astrameter.meters.mqtt import MqttMeter, build
 from astrameter.mqtt import MqttClient, MqttSettings, Will, session
-from astrameter.mqtt.backoff import Backoff
 from astrameter.mqtt.endpoints import broker_endpoint
 from tests.mosquitto import Mosquitto
 

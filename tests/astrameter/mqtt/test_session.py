@@ -192,6 +192,18 @@ class Floods(MqttTestCase):
         self.assertEqual(len(self.got), 3 * PACKETS_PER_TURN + 2)
         self.assertEqual(self.got[-1], ("home/p", b"last", False))
 
+    def test_what_arrives_although_the_broker_has_to_wait_waits_too(self) -> None:
+        self.started()
+        session = self.broker.line.protocol
+        session.dataReceived(publication("home/p", b"1") * (2 * PACKETS_PER_TURN))
+        session.dataReceived(publication("home/p", b"2") * PACKETS_PER_TURN)
+        self.assertEqual(len(self.got), PACKETS_PER_TURN)
+        turn(self.clock)
+        self.assertEqual(len(self.got), 2 * PACKETS_PER_TURN)
+        settle(self.clock)
+        self.assertEqual(len(self.got), 3 * PACKETS_PER_TURN)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
     def test_a_client_that_is_stopped_amid_a_flood_drops_the_rest(self) -> None:
         client = self.started()
         self.broker.line.send(publication("home/p", b"1") * (4 * PACKETS_PER_TURN))

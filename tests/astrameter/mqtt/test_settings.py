@@ -1,8 +1,7 @@
-"""Addresses of brokers, topics, and the waits between attempts."""
+"""Addresses of brokers, and topics."""
 
 from __future__ import annotations
 
-from random import Random
 from urllib.parse import quote
 
 from hypothesis import given, settings
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from astrameter.mqtt import MqttSettings, check_filter, check_topic, parse_uri
-from astrameter.mqtt.backoff import Backoff
 
 ENCODABLE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 
@@ -97,19 +95,3 @@ class Topics(SynchronousTestCase):
         for bad in ("", "a/+", "a/#", "a+b", "a\0"):
             with self.subTest(bad=bad), self.assertRaises(ValueError):
                 check_topic(bad)
-
-
-class Waits(SynchronousTestCase):
-    def test_they_double_up_to_a_limit(self) -> None:
-        backoff = Backoff(1.0, 60.0, Random(3))
-        full = (1, 2, 4, 8, 16, 32, 60, 60)
-        for wait_s, most_s in zip([backoff.next_wait_s() for _ in full], full, strict=True):
-            self.assertLessEqual(wait_s, most_s)
-            self.assertGreaterEqual(wait_s, 0.75 * most_s)
-
-    def test_patience_goes_straight_to_the_longest(self) -> None:
-        backoff = Backoff(1.0, 60.0, Random(3))
-        self.assertGreaterEqual(backoff.next_wait_s(patient=True), 45.0)
-        self.assertGreaterEqual(backoff.next_wait_s(), 45.0)
-        backoff.reset()
-        self.assertLessEqual(backoff.next_wait_s(), 1.0)

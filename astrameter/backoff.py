@@ -13,8 +13,8 @@ _JITTER = 0.25
 class Backoff:
     """Doubling waits, each shortened by up to a quarter so that clients do not march in step.
 
-    The predecessor waited 5 s each time (meters.md section 13); a broker that restarts is back
-    sooner than that, and one that is gone for the night need not be asked 17 000 times.
+    The predecessor waited 5 s each time (meters.md section 13); who restarts is back sooner than
+    that, and who is gone for the night need not be asked 17 000 times.
     """
 
     def __init__(
