@@ -31,7 +31,8 @@ SUN_STEP_S = 5.0
 SHORTEST_WAIT_S = 0.02
 """At high speed everything that falls into this much clock time happens at once."""
 
-_CLOUD_EDGE_S = 20.0
+CLOUD_EDGE_S = 20.0
+"""How long the edge of a cloud takes to pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,13 @@ class Cloud:
     """A cloud before the sun.
 
     :ivar factor: the fraction of the sun that comes through it.
+    :ivar edge_s: how long its edge takes to pass.
     """
 
     start_s: float
     end_s: float
     factor: float
+    edge_s: float = CLOUD_EDGE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,21 @@ def house_loads() -> tuple[Load, ...]:
     )
 
 
-def plan_day(random: Random) -> Day:
-    """Draw one day; the same random numbers give the same day."""
+def plan_day(random: Random, pace: float = 1.0) -> Day:
+    """Draw one day; the same random numbers give the same day.
+
+    :param pace: stretches what takes seconds: thermostats, the drum, the edges of clouds. In a day
+        that passes so much faster than the clock they keep their rhythm on the clock, which
+        is the one that a control sees in a real house.
+    """
     switchings = [Switching(0.0, "Router + NAS", True)]
-    for part in (_cooling, _evening, _kitchen, _laundry, _dishes):
-        switchings.extend(part(random))
+    switchings.extend(_cooling(random))
+    switchings.extend(_evening(random))
+    switchings.extend(_kitchen(random, pace))
+    switchings.extend(_laundry(random, pace))
+    switchings.extend(_dishes(random))
     within = [one for one in switchings if 0 <= one.at_s < DAY_S]
-    return Day(tuple(sorted(within, key=lambda one: one.at_s)), tuple(_clouds(random)))
+    return Day(tuple(sorted(within, key=lambda one: one.at_s)), tuple(_clouds(random, pace)))
 
 
 class DayDriver(Service):
@@ -122,12 +133,14 @@ class DayDriver(Service):
         solar_peak_w: float = 2000.0,
         start_s: float = 0.0,
         speed: float = 1.0,
+        pace: float = 1.0,
     ) -> None:
         """:param household: with the loads of :func:`house_loads`; others are left alone.
 
         :param solar_peak_w: of the panels at noon; the household's own maximum limits it.
         :param start_s: second of the day at which it starts.
         :param speed: seconds of the day that pass in a second of the clock.
+        :param pace: for :func:`plan_day`.
         :raises ValueError: for a start outside the day or a speed that is not positive.
         """
         if not 0 <= start_s < DAY_S:
@@ -139,8 +152,9 @@ class DayDriver(Service):
         self._random = random
         self._solar_peak_w = solar_peak_w
         self._speed = speed
-        self._start_s = start_s
-        self._day_began_at = 0.0
+        self._pace = pace
+        self._anchor_s = start_s
+        self._anchored_at = 0.0
         self._done = 0
         self._next: IDelayedCall | None = None
         self.day = Day((), ())
@@ -149,24 +163,58 @@ class DayDriver(Service):
     def second_of_day(self) -> float:
         """The time of day in the house, seconds since midnight; it stands while stopped."""
         if not self.running:
-            return self._start_s
-        return max(0.0, self._clock.seconds() - self._day_began_at) * self._speed
+            return self._anchor_s
+        passed_s = max(0.0, self._clock.seconds() - self._anchored_at)
+        return self._anchor_s + passed_s * self._speed
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the day that pass in a second of the clock."""
+        return self._speed
+
+    @property
+    def solar_peak_w(self) -> float:
+        """What the panels deliver at noon without clouds."""
+        return self._solar_peak_w
+
+    def set_speed(self, speed: float) -> None:
+        """Let the day pass faster or slower from now on; at 0 it stands still.
+
+        :raises ValueError: when it is negative or endless.
+        """
+        if not 0 <= speed < math.inf:
+            raise ValueError(f"the speed of a day is 0 or more, not {speed}")
+        self._anchor_s = self.second_of_day
+        self._anchored_at = self._clock.seconds()
+        self._speed = speed
+        if self.running:
+            self._cancel()
+            self._live()
+
+    def set_solar_peak(self, power_w: float) -> None:
+        """Change the panels; the household's own maximum limits them."""
+        self._solar_peak_w = power_w
+        if self.running:
+            self._shine(self.second_of_day)
 
     def startService(self) -> None:
         Service.startService(self)
-        self._day_began_at = self._clock.seconds() - self._start_s / self._speed
+        self._anchored_at = self._clock.seconds()
         self._begin_day()
         self._live()
 
     def stopService(self) -> None:
-        self._start_s = self.second_of_day % DAY_S
+        self._anchor_s = self.second_of_day % DAY_S
         Service.stopService(self)
+        self._cancel()
+
+    def _cancel(self) -> None:
         if self._next is not None:
             self._next.cancel()
             self._next = None
 
     def _begin_day(self) -> None:
-        self.day = plan_day(self._random)
+        self.day = plan_day(self._random, self._pace)
         self._done = 0
         for name in {one.name for one in self.day.switchings}:
             self._household.switch(name, False)
@@ -174,16 +222,21 @@ class DayDriver(Service):
     def _live(self) -> None:
         days, now_s = divmod(self.second_of_day, DAY_S)
         if days:
-            self._day_began_at += days * DAY_S / self._speed
+            self._anchor_s -= days * DAY_S
             self._begin_day()
         switchings = self.day.switchings
         while self._done < len(switchings) and switchings[self._done].at_s <= now_s:
             one = switchings[self._done]
             self._household.switch(one.name, one.active)
             self._done += 1
+        self._shine(now_s)
+        self._next = None
+        if self._speed > 0:
+            wait_s = (self._next_at(now_s) - now_s) / self._speed
+            self._next = self._clock.callLater(max(wait_s, SHORTEST_WAIT_S), self._live)
+
+    def _shine(self, now_s: float) -> None:
         self._household.set_solar(self._solar_peak_w * self.day.sun(now_s))
-        wait_s = (self._next_at(now_s) - now_s) / self._speed
-        self._next = self._clock.callLater(max(wait_s, SHORTEST_WAIT_S), self._live)
 
     def _next_at(self, now_s: float) -> float:
         """The next second of the day at which something changes."""
@@ -202,15 +255,15 @@ def _through(cloud: Cloud, at_s: float) -> float:
     inside_s = min(at_s - cloud.start_s, cloud.end_s - at_s)
     if inside_s <= 0:
         return 1.0
-    return 1.0 - (1.0 - cloud.factor) * min(1.0, inside_s / _CLOUD_EDGE_S)
+    return 1.0 - (1.0 - cloud.factor) * min(1.0, inside_s / cloud.edge_s)
 
 
-def _clouds(random: Random) -> Iterator[Cloud]:
+def _clouds(random: Random, pace: float) -> Iterator[Cloud]:
     at_s = SUNRISE_S
     while at_s < SUNSET_S:
         at_s += random.uniform(8, 45) * MINUTE_S
         length_s = random.uniform(1, 12) * MINUTE_S
-        yield Cloud(at_s, at_s + length_s, random.uniform(0.15, 0.7))
+        yield Cloud(at_s, at_s + length_s, random.uniform(0.15, 0.7), CLOUD_EDGE_S * pace)
         at_s += length_s
 
 
@@ -227,6 +280,10 @@ def _cycles(
         active_s = min(on_s * random.uniform(0.75, 1.25), end_s - at_s)
         yield from _on(name, at_s, active_s)
         at_s += active_s + off_s * random.uniform(0.75, 1.25)
+
+
+def _quick(on_s: float, off_s: float, pace: float) -> tuple[float, float]:
+    return on_s * pace, off_s * pace
 
 
 def _around(random: Random, hour: float, minutes: float = 15.0) -> float:
@@ -249,23 +306,25 @@ def _evening(random: Random) -> Iterator[Switching]:
     yield from _on("Laptop", _around(random, 13.5), 3.2 * HOUR_S)
 
 
-def _kitchen(random: Random) -> Iterator[Switching]:
+def _kitchen(random: Random, pace: float) -> Iterator[Switching]:
     for hour in (6.75, 9.9, 15.5, 20.3):
         if random.random() < 0.9:
             yield from _on("Kettle", _around(random, hour), random.uniform(100, 230))
     yield from _on("Microwave", _around(random, 12.7, 10), random.uniform(90, 280))
     if random.random() < 0.5:
-        yield from _cycles("Hob", _around(random, 12.2, 10), 20 * MINUTE_S, 40, 25, random)
+        lunch_s = _around(random, 12.2, 10)
+        yield from _cycles("Hob", lunch_s, 20 * MINUTE_S, *_quick(40, 25, pace), random)
     baking_s = _around(random, 17.9)
     yield from _on("Oven", baking_s, 9 * MINUTE_S)
-    yield from _cycles("Oven", baking_s + 10 * MINUTE_S, 35 * MINUTE_S, 75, 75, random)
-    yield from _cycles("Hob", _around(random, 18.4, 10), 30 * MINUTE_S, 40, 25, random)
+    yield from _cycles("Oven", baking_s + 10 * MINUTE_S, 35 * MINUTE_S, *_quick(75, 75, pace), random)
+    dinner_s = _around(random, 18.4, 10)
+    yield from _cycles("Hob", dinner_s, 30 * MINUTE_S, *_quick(40, 25, pace), random)
 
 
-def _laundry(random: Random) -> Iterator[Switching]:
+def _laundry(random: Random, pace: float) -> Iterator[Switching]:
     start_s = _around(random, 10.5, 60)
     yield from _on("Washer heater", start_s + 3 * MINUTE_S, random.uniform(12, 17) * MINUTE_S)
-    yield from _cycles("Washer drum", start_s, 62 * MINUTE_S, 12, 6, random)
+    yield from _cycles("Washer drum", start_s, 62 * MINUTE_S, *_quick(12, 6, pace), random)
     yield from _on("Washer drum", start_s + 64 * MINUTE_S, 6 * MINUTE_S)
 
 

@@ -49,7 +49,10 @@ class Plan:
     :ivar base_noise_w: half-width of its noise on each phase.
     :ivar solar_peak_w: of the panels on the AC side, at noon.
     :ivar start_s: second of the day at which the house starts to live.
-    :ivar speed: seconds of its day in a second of the clock.
+    :ivar speed: seconds of its day in a second of the clock. Power and control keep to the clock;
+        what is stored in the batteries keeps to the day, so that they last as long as in a day
+        that is not hurried.
+    :ivar pace: stretches what switches within seconds, see :func:`~simulator.dayprofile.plan_day`.
     :ivar meter_interval_s, meter_latency_s: how often the grid meter refreshes, and how late.
     """
 
@@ -60,6 +63,7 @@ class Plan:
     solar_phases: str = "ABC"
     start_s: float = MORNING_S
     speed: float = 1.0
+    pace: float = 1.0
     meter_interval_s: float = 1.0
     meter_latency_s: float = 0.5
 
@@ -70,6 +74,7 @@ class House(service.MultiService):
     :ivar site: the truth: grid power, energy, money.
     :ivar day: the household's day.
     :ivar meter: the grid meter that an appliance may read.
+    :ivar pollers: the batteries' sockets, in the order of the batteries.
     """
 
     def __init__(
@@ -104,9 +109,25 @@ class House(service.MultiService):
             solar_peak_w=plan.solar_peak_w,
             start_s=plan.start_s,
             speed=plan.speed,
+            pace=plan.pace,
         )
         self.meter = GridMeter(self.site.grid_at, plan.meter_interval_s, plan.meter_latency_s)
-        adopt(self, self.day)
-        for battery, reactor in zip(self.batteries, battery_reactors, strict=True):
-            random = random_for(f"battery {battery.mac}")
-            adopt(self, BatteryService(battery, reactor, ct, random))
+        self.pollers = tuple(
+            BatteryService(battery, reactor, ct, random_for(f"battery {battery.mac}"))
+            for battery, reactor in zip(self.batteries, battery_reactors, strict=True)
+        )
+        adopt(self, self.day, *self.pollers)
+        self._scale_batteries(plan.speed)
+
+    def set_speed(self, speed: float) -> None:
+        """Let the day pass faster or slower from now on; at 0 it stands still, and with it what is
+        stored in the batteries.
+
+        :raises ValueError: when it is negative or endless.
+        """
+        self.day.set_speed(speed)
+        self._scale_batteries(speed)
+
+    def _scale_batteries(self, speed: float) -> None:
+        for battery in self.batteries:
+            battery.set_capacity(battery.config.capacity_wh / speed if speed else 0.0)

@@ -266,6 +266,9 @@ def build(reactor: Any, section: str, options: Options) -> MqttMeter:
     return MqttMeter(reactor, section, options, MqttClient(reactor, settings_of(options), section))
 
 
+MAX_AGE_S = 360.0
+"""A little more than the slowest usual reporting period (Tasmota's 300 s)."""
+
 KIND = MeterKind(
     Section(
         "MQTT",
@@ -277,4 +280,5 @@ KIND = MeterKind(
         check=check,
     ),
     build,
+    max_age_s=MAX_AGE_S,
 )

@@ -23,7 +23,6 @@ from astrameter.meters.options import MeterOptions
 from astrameter.meters.polled import PolledMeter
 from astrameter.meters.urls import Url, device_url, host
 from astrameter.options import Section, boolean, choice, option, text
-from astrameter.reading import MeterError
 
 _CHANNELS = {"1PM": "meters", "EM": "emeters", "3EM": "emeters"}
 """First generation: where ``/status`` has the channels; one channel is at ``/meter/0``."""

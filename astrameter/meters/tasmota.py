@@ -74,11 +74,9 @@ def _check(options: Options) -> Iterable[tuple[str, str]]:
         elif not all(labels):
             yield key, "one of the names between the commas is empty"
     if options.json_power_calculate and len(imports) != len(exports):
-        yield (
-            "JSON_POWER_OUTPUT_MQTT_LABEL",
-            f"{len(exports)} names for {len(imports)} in JSON_POWER_INPUT_MQTT_LABEL; "
-            "both have one a phase",
-        )
+        key = "JSON_POWER_OUTPUT_MQTT_LABEL"
+        message = f"{len(exports)} names for {len(imports)} in JSON_POWER_INPUT_MQTT_LABEL"
+        yield key, f"{message}; both have one a phase"
     if not options.json_status:
         yield "JSON_STATUS", "is empty; remove the line to have the default, StatusSNS"
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.client import topic_matches_sub as topic_matches_sub  # noqa: PLC0414  re-exported
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 

@@ -224,6 +224,15 @@ class Battery:
             raise ValueError(f"a state of charge is 0..1, not {soc}")
         self._inverter.soc = float(soc)
 
+    def set_capacity(self, capacity_wh: float) -> None:
+        """Change what its cells hold; the state of charge stays, and at 0 Wh it stands still.
+
+        :raises ValueError: when it is negative.
+        """
+        if not capacity_wh >= 0:
+            raise ValueError(f"a capacity is 0 Wh or more, not {capacity_wh}")
+        self._inverter.capacity_wh = float(capacity_wh)
+
     def set_dc_input(self, power_w: float) -> None:
         """Change the solar power fed into the battery itself.
 

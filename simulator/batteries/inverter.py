@@ -18,16 +18,17 @@ class Inverter:
     :ivar soc: state of charge 0..1.
     :ivar dc_input_w: solar power fed into the battery itself.
     :ivar max_charge_w, max_discharge_w: magnitudes; may be changed at any time.
+    :ivar capacity_wh: may be changed at any time; at 0 the state of charge stands still.
     """
 
     __slots__ = (
-        "_capacity_wh",
         "_efficiency",
         "_min_power_w",
         "_min_soc",
         "_ramp_w_per_s",
         "_startup_delay_s",
         "_waited_s",
+        "capacity_wh",
         "dc_input_w",
         "max_charge_w",
         "max_discharge_w",
@@ -42,7 +43,7 @@ class Inverter:
         self.dc_input_w = float(config.dc_input_w)
         self.max_charge_w = float(config.max_charge_w)
         self.max_discharge_w = float(config.max_discharge_w)
-        self._capacity_wh = config.capacity_wh
+        self.capacity_wh = config.capacity_wh
         self._efficiency = config.efficiency
         self._min_soc = config.min_soc
         self._min_power_w = config.min_power_w
@@ -68,10 +69,10 @@ class Inverter:
         """Let ``dt_s`` seconds pass: ramp first, then count the energy at the new output."""
         power_w, self._waited_s = self._next(dt_s, self.target_w)
         self.power_w = power_w
-        if self._capacity_wh <= 0:
+        if self.capacity_wh <= 0:
             return
         cell_w = power_w / self._efficiency if power_w > 0 else power_w * self._efficiency
-        soc = self.soc + (self.dc_input_w - cell_w) * dt_s / 3600 / self._capacity_wh
+        soc = self.soc + (self.dc_input_w - cell_w) * dt_s / 3600 / self.capacity_wh
         self.soc = 0.0 if soc < 0.0 else min(soc, 1.0)
 
     def _next(self, dt_s: float, goal_w: float) -> tuple[float, float]:

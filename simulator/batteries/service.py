@@ -50,6 +50,11 @@ class BatteryService(UdpService):
         super().__init__(reactor, port, protocol, interface)
         self._polling = protocol
 
+    @property
+    def round_trip_s(self) -> float | None:
+        """From the last answered poll to its answer; None before the first answer."""
+        return self._polling.round_trip_s
+
     def stopService(self) -> Deferred[None]:
         self._polling.stop()
         return super().stopService()
@@ -76,6 +81,7 @@ class _Polling(DatagramProtocol):
         self._first_poll_s = first_poll_s
         self._cadence = cadence_of(battery.config)
         self._waits_for_answer = self._cadence.answered_s != self._cadence.unanswered_s
+        self.round_trip_s: float | None = None
         self._polled_at = 0.0
         self._awaiting = False
         self._lost = False
@@ -108,6 +114,7 @@ class _Polling(DatagramProtocol):
         if not self._awaiting or isinstance(judged, Rejection):
             return
         self._awaiting = False
+        self.round_trip_s = now - self._polled_at
         if self._waits_for_answer:
             interval_s = self._cadence.draw(self._cadence.answered_s, self._random)
             self._next.reset(max(0.0, self._polled_at + interval_s - now))

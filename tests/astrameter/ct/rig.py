@@ -35,11 +35,15 @@ class FakeTransport:
 
 
 class ScriptedMeter(StubMeter):
-    """A meter whose samples carry the clock's time, and whose reads can be held back."""
+    """A meter whose samples carry the clock's time, and whose reads can be held back.
+
+    :ivar cancelled: the reads that were held back and given up.
+    """
 
     def __init__(self, clock: Any, section: str = "METER") -> None:
         super().__init__([0.0], section)
         self.delay: list[Deferred[Sample]] | None = None
+        self.cancelled: list[Deferred[Sample]] = []
         self._clock: IReactorTime = clock
 
     def script(self, watts: Any) -> None:
@@ -59,7 +63,7 @@ class ScriptedMeter(StubMeter):
         if self.delay is None:
             return super().read()
         self.reads += 1
-        waiting: Deferred[Sample] = Deferred()
+        waiting: Deferred[Sample] = Deferred(self.cancelled.append)
         self.delay.append(waiting)
         return waiting
 

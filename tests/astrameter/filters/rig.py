@@ -148,8 +148,10 @@ class Rig:
         call = Call()
 
         def done(result: Sample | Failure) -> None:
-            failed = isinstance(result, Failure)
-            call.result = result.getErrorMessage() if failed else list(result.watts)
+            if isinstance(result, Failure):
+                call.result = result.getErrorMessage()
+            else:
+                call.result = list(result.watts)
             call.done_at = self.clock.seconds() - START
             call.outcome = self.chain.last
 

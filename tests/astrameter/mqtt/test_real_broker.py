@@ -22,7 +22,7 @@ from twisted.trial.unittest import TestCase
 from astrameter.backoff import Backoff
 from astrameter.config import load_text
 from astrameter.deferreds import sleep
-from astrameter.meters.mqtt import MqttMeter, build
+from astrameter.meters.mqtt import MqttMeter, settings_of
 from astrameter.mqtt import MqttClient, MqttSettings, Will, session
 from astrameter.mqtt.endpoints import broker_endpoint
 from tests.mosquitto import Mosquitto
@@ -67,8 +67,9 @@ class RealTestCase(TestCase):
         lines = "\n".join(f"{key} = {value}" for key, value in config.items())
         text = f"[MQTT]\nBROKER = 127.0.0.1\nPORT = {port}\n{lines}\n"
         (configured,) = load_text(text, "config.ini").meters
-        meter = build(reactor, "MQTT", configured.options)
-        meter._client._backoff = Backoff(0.05, 0.2)
+        settings = settings_of(configured.options)
+        client = MqttClient(reactor, settings, "MQTT", backoff=Backoff(0.05, 0.2))
+        meter = MqttMeter(reactor, "MQTT", configured.options, client)
         meter.startService()
         self.addCleanup(meter.stopService)
         return meter
