@@ -274,8 +274,8 @@ def _items(raw: str) -> tuple[str, ...]:
 
 
 def _plain(value: float) -> str:
-    """All digits that count, but ``2`` for 2.0."""
-    return f"{value:.15g}"
+    """The shortest text for this very number, but ``2`` for 2.0."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _range_text(low: float | None, high: float | None) -> str:

@@ -14,7 +14,7 @@ from astrameter.meters.json_device import json_meter, lone_host
 from astrameter.meters.jsonpaths import number_at
 from astrameter.meters.options import MeterOptions
 from astrameter.meters.polled import PolledMeter
-from astrameter.meters.urls import device_url
+from astrameter.meters.urls import Url, device_url
 from astrameter.options import Section, option, port, text
 
 
@@ -36,6 +36,11 @@ class Options(MeterOptions):
     )
 
 
+def url_of(options: Options) -> Url:
+    """Where the sensor is. Its id may be written escaped, or as device/id, as in 2.x."""
+    return device_url(f"{options.ip}:{options.port}", f"/{options.domain}/{options.id}")
+
+
 def parse(document: object) -> tuple[float, ...]:
     """The reading in the state of a sensor; one without a value is sent as ``"NaN"``."""
     return (number_at(document, "value"),)
@@ -43,8 +48,7 @@ def parse(document: object) -> tuple[float, ...]:
 
 def build(reactor: Any, section: str, options: Options) -> PolledMeter:
     """The meter of one section."""
-    url = device_url(f"{options.ip}:{options.port}", f"/{options.domain}/{options.id}")
-    return json_meter(reactor, section, url, parse, any_status=True)
+    return json_meter(reactor, section, url_of(options), parse, any_status=True)
 
 
 KIND = MeterKind(

@@ -73,10 +73,10 @@ def _check(options: Options) -> Iterable[tuple[str, str]]:
             yield key, "this key is required: write the name of the power in the device's answer"
         elif not all(labels):
             yield key, "one of the names between the commas is empty"
-    if options.json_power_calculate and len(imports) != len(exports):
+    if options.json_power_calculate and len(imports) != len(exports) and imports and exports:
         key = "JSON_POWER_OUTPUT_MQTT_LABEL"
         message = f"{len(exports)} names for {len(imports)} in JSON_POWER_INPUT_MQTT_LABEL"
-        yield key, f"{message}; both have one a phase"
+        yield key, f"{message}; both want one a phase"
     if not options.json_status:
         yield "JSON_STATUS", "is empty; remove the line to have the default, StatusSNS"
 

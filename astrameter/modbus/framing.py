@@ -44,7 +44,8 @@ class Framing(Protocol):
     """What a session asks of either kind.
 
     :ivar transaction: the number of the last request; None where there are none.
-    :ivar broken: why nothing more can be understood on this connection; empty while all is well.
+    :ivar broken: what the other end did so that nothing more can be understood on this
+        connection ("does not speak Modbus TCP"); empty while all is well.
     :ivar partial: an incomplete frame has arrived, and the next one cannot be told from its rest.
     """
 
@@ -101,7 +102,7 @@ class MbapFraming:
             return None
         transaction, protocol, length, unit = _HEADER.unpack_from(buffer)
         if protocol != 0 or length not in _LENGTHS:
-            self.broken = "what arrives is not Modbus TCP"
+            self.broken = "does not speak Modbus TCP"
             buffer.clear()
             return None
         if length == 2 and buffer[_HEADER.size] & EXCEPTION:

@@ -104,6 +104,8 @@ class Driver(SynchronousTestCase):
 
     def driver(self, **options: float) -> tuple[DayDriver, Household]:
         household = house()
+        for load in household.loads:
+            household.switch(load.name, True)
         driver = DayDriver(household, self.clock, Random(1), solar_peak_w=4000, **options)
         driver.startService()
         self.addCleanup(self.stop, driver)

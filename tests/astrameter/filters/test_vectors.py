@@ -43,7 +43,7 @@ class Difference:
 
 
 NO_LOCK_UP = "the Hampel filter lets a real change of the load pass after half the window"
-BOUNDED_PHASES = "smoothing shifts no phase by more than the total"
+BOUNDED_PHASES = "smoothing shifts no phase by more than it shifts the total"
 EVERY_SAMPLE = "every new sample counts for the average, also one with equal values"
 ZERO_IS_SMOOTHED = "a total of zero is smoothed like any other"
 

@@ -23,6 +23,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from astrameter.config import load_text
+from astrameter.problems import ConfigError
 from astrameter.reading import MeterError
 
 reactor: Any = _reactor
@@ -93,6 +94,7 @@ class _Connection(Protocol):
     def __init__(self, device: Device) -> None:
         self.device = device
         self._buffer = b""
+        self._calls: list[Any] = []
 
     def connectionMade(self) -> None:
         self.device.connections += 1
@@ -110,6 +112,13 @@ class _Connection(Protocol):
 
     def connectionLost(self, _reason: object = None) -> None:
         self.device.open.discard(self)
+        for call in self._calls:
+            if call.active():
+                call.cancel()
+
+    def call_later(self, seconds: float, *call: Any) -> None:
+        """Call something if the connection still stands by then."""
+        self._calls.append(reactor.callLater(seconds, *call))
 
     def _take(self) -> Received | None:
         head, end, rest = self._buffer.partition(b"\r\n\r\n")
@@ -244,10 +253,8 @@ def _script_of(response: dict[str, Any]) -> Script:
     if "delay" not in response:
         return data
 
-    def later(connection: _Connection) -> object:
-        return reactor.callLater(
-            response["delay"], lambda: connection.connected and connection.transport.write(data)
-        )
+    def later(connection: _Connection) -> None:
+        connection.call_later(response["delay"], connection.transport.write, data)
 
     return later
 
@@ -283,6 +290,15 @@ async def run_http_vector(
         await meter.stopService()
     test.assertEqual(exchanges.faults, [])
     test.assertEqual(exchanges.exchanges, [])
+
+
+def problems_of(section: str, *lines: str) -> list[str]:
+    """What is wrong with a section of these lines, as ``KEY: message``."""
+    try:
+        load_text("\n".join([f"[{section}]", *lines]), "config.ini")
+    except ConfigError as error:
+        return [f"{problem.key}: {problem.message}" for problem in error.problems]
+    return []
 
 
 async def _read(reading: Deferred[Any]) -> dict[str, Any]:

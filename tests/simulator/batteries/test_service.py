@@ -35,6 +35,7 @@ class Rig:
             self.battery, self.reactor, CT, Random(seed), port=PORT, first_poll_s=first_poll_s
         )
         self.latency_s: float | None = 0.0
+        self.copies = 1
         self.reply: Callable[[bytes], bytes] = lambda _: steered(40)
         self.polled_at: list[float] = []
         self.datagrams: list[bytes] = []
@@ -54,7 +55,7 @@ class Rig:
             assert address == CT
             self.polled_at.append(round(self.reactor.seconds() - START, 3))
             self.datagrams.append(datagram)
-            if self.latency_s is not None:
+            for _ in range(self.copies if self.latency_s is not None else 0):
                 self.reactor.callLater(self.latency_s, self.answer, self.reply(datagram))
         self.port.take()
         self.reactor.advance(0)
@@ -123,6 +124,15 @@ class Polling(RigCase):
         rig.run(10.0)
         self.assertApproximates(rig.gaps[0], 3.21, 0.011)
         self.assertApproximates(rig.gaps[1], 0.81, 0.011)
+
+    def test_a_second_answer_to_a_poll_does_not_move_the_next(self) -> None:
+        polled_at = []
+        for copies in (1, 2):
+            rig = self.rig(poll_jitter_s=0.2)
+            rig.copies = copies
+            rig.run(10.0)
+            polled_at.append(rig.polled_at)
+        self.assertEqual(polled_at[0], polled_at[1])
 
     def test_a_slow_answer_does_not_delay_the_next_poll(self) -> None:
         rig = self.rig()

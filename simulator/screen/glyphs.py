@@ -1,0 +1,115 @@
+"""What a terminal can show: block, line and braille characters, or nothing but ASCII."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
+"""Which ways lead out of a joint of a frame; they add up."""
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """One repertoire.
+
+    :ivar joints: the frame's characters by the sum of UP, DOWN, LEFT and RIGHT.
+    :ivar eighths: a cell filled from the left with 0 to 8 eighths.
+    :ivar left_half, right_half: a cell of which one half is filled.
+    :ivar left_edge, right_edge: a cell with a trace at one edge.
+    :ivar track: an empty cell of a bar.
+    :ivar braille: whether plots may use braille patterns.
+    :ivar grid, load, solar: what stands for a series in plots without braille and in legends.
+    """
+
+    joints: str
+    eighths: str
+    left_half: str
+    right_half: str
+    left_edge: str
+    right_edge: str
+    track: str
+    centre: str
+    braille: bool
+    dot: str
+    dash: str
+    ellipsis: str
+    less: str
+    more: str
+    grid: str
+    load: str
+    solar: str
+    sun: str
+    cloud: str
+    night: str
+    times: str
+    plus_minus: str
+
+
+UNICODE = Glyphs(
+    joints=" │││─╯╮┤─╰╭├─┴┬┼",
+    eighths=" ▏▎▍▌▋▊▉█",
+    left_half="▌",
+    right_half="▐",
+    left_edge="▏",
+    right_edge="▕",
+    track="─",
+    centre="│",
+    braille=True,
+    dot="·",
+    dash="─",
+    ellipsis="…",
+    less="◂",
+    more="▸",
+    grid="█",
+    load="━",
+    solar="━",
+    sun="☀",
+    cloud="☁",
+    night="☾",
+    times="×",
+    plus_minus="±",
+)
+"""All of them take one column."""
+
+ASCII = Glyphs(
+    joints=" |||-+++-+++-+++",
+    eighths="     ####",
+    left_half="#",
+    right_half="#",
+    left_edge=".",
+    right_edge=".",
+    track="-",
+    centre="|",
+    braille=False,
+    dot="-",
+    dash="-",
+    ellipsis="~",
+    less="<",
+    more=">",
+    grid="#",
+    load="=",
+    solar="*",
+    sun="sun",
+    cloud="cloud",
+    night="night",
+    times="x",
+    plus_minus="+/-",
+)
+
+
+def glyphs_for(environ: Mapping[str, str]) -> Glyphs:
+    """What the terminal of this environment can show.
+
+    ``LC_ALL``, ``LC_CTYPE`` and ``LANG`` decide, in this order; without any of them it is Unicode,
+    which every terminal of today has. Python itself sets ``LC_CTYPE=C.UTF-8`` where the user
+    has plain C (PEP 538): that says nothing about the terminal. The Linux console has too small
+    a font.
+    """
+    if environ.get("TERM", "") in ("linux", "vt100", "vt220", "dumb"):
+        return ASCII
+    ctype = environ.get("LC_CTYPE", "")
+    if ctype == "C.UTF-8" and environ.get("LANG"):
+        ctype = ""
+    locale = environ.get("LC_ALL") or ctype or environ.get("LANG") or "C.UTF-8"
+    return UNICODE if locale.lower().replace("-", "").endswith("utf8") else ASCII
