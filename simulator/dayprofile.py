@@ -316,7 +316,8 @@ def _kitchen(random: Random, pace: float) -> Iterator[Switching]:
         yield from _cycles("Hob", lunch_s, 20 * MINUTE_S, *_quick(40, 25, pace), random)
     baking_s = _around(random, 17.9)
     yield from _on("Oven", baking_s, 9 * MINUTE_S)
-    yield from _cycles("Oven", baking_s + 10 * MINUTE_S, 35 * MINUTE_S, *_quick(75, 75, pace), random)
+    pulse_s = _quick(75, 75, pace)
+    yield from _cycles("Oven", baking_s + 10 * MINUTE_S, 35 * MINUTE_S, *pulse_s, random)
     dinner_s = _around(random, 18.4, 10)
     yield from _cycles("Hob", dinner_s, 30 * MINUTE_S, *_quick(40, 25, pace), random)
 

@@ -12,7 +12,7 @@ BIAS = "bias"
 REPLACE = "replace"
 
 MAX_GAIN = 1000.0
-MAX_OUTPUT_W = 1e6
+MAX_OUTPUT_W = 1e5
 
 MAX_INTEGRATION_S = 30.0
 """After a longer pause nobody knows what the total was in between; the predecessor integrated

@@ -152,7 +152,8 @@ class RtuFraming:
 
     Only length and checksum tell where a frame is, so every byte may begin one. Each such
     beginning is kept until its end has come and its checksum is right or wrong; a good frame is
-    found with its last byte, whatever noise is around it. A frame within a frame is not one.
+    found with its last byte, whatever noise is around it. Should the registers of an answer look
+    like a frame by chance, that is found, too, and before it; it does not fit the request.
     """
 
     transaction = None

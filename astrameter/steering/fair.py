@@ -149,7 +149,9 @@ class FairShare:
 
     def _member(self, battery: Battery) -> Member:
         limits = self._memory(battery.consumer_id).limits
-        low_w = limits.low_w if charges_from_ac(battery.device_type) else 0.0
+        low_w = limits.low_w
+        if low_w < 0 and not charges_from_ac(battery.device_type):
+            low_w = 0.0
         floor_w = self._floor_w(battery)
         if floor_w > 0:
             low_w = floor_w

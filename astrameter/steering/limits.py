@@ -17,6 +17,10 @@ STUCK_AFTER_S = 20.0
 
 MOVED_W = 15.0
 RETRY_AFTER_S = 60.0
+"""A limit is tried again after this time, which doubles with each try in vain: a try moves the
+share of an empty battery away from the others for as long as it takes to see."""
+
+MAX_RETRY_AFTER_S = 900.0
 
 
 @dataclass(slots=True)
@@ -33,6 +37,7 @@ class DirectionLimits:
     _since: float = 0.0
     _from_w: float = 0.0
     _retry_at: float = 0.0
+    _retry_after_s: float = RETRY_AFTER_S
 
     @property
     def limited(self) -> bool:
@@ -53,11 +58,15 @@ class DirectionLimits:
         if now - self._since < STUCK_AFTER_S:
             return changed
         self._since = now
-        self._retry_at = now + RETRY_AFTER_S
+        if not self.limited:
+            self._retry_at = now + self._retry_after_s
+            self._retry_after_s = min(2 * self._retry_after_s, MAX_RETRY_AFTER_S)
+        # Also beyond zero: a full battery passes the power of its panels through, told to charge
+        # or not, and the others have to take it.
         if direction > 0:
-            self.high_w = max(power_w, 0.0)
+            self.high_w, self.low_w = power_w, min(self.low_w, power_w)
         else:
-            self.low_w = min(power_w, 0.0)
+            self.low_w, self.high_w = power_w, max(self.high_w, power_w)
         return True
 
     def _relax(self, power_w: float, now: float) -> bool:
@@ -67,5 +76,7 @@ class DirectionLimits:
         exceeded = power_w > self.high_w + MOVED_W or power_w < self.low_w - MOVED_W
         if not exceeded and now < self._retry_at:
             return False
+        if exceeded:
+            self._retry_after_s = RETRY_AFTER_S
         self.low_w, self.high_w = -math.inf, math.inf
         return True

@@ -1,1 +1,1 @@
-"""``make demo``: the appliance in a simulated house, live in a terminal (``python -m simulator.demo``)."""
+"""``make demo``: the appliance in a simulated house, live in a terminal."""

@@ -102,21 +102,32 @@ class World:
 
     # The network
 
-    def set_link(self, link: Link | None, a: str | None = None, b: str | None = None) -> None:
-        """Say how the network is between two hosts, for one host, or for all without their own.
+    def set_link(self, link: Link | None, *addresses: str) -> None:
+        """Say how the network is: between two hosts, for one host, or for all without their own.
 
-        None takes back what was said about a pair or a host. Datagrams under way are not
-        affected.
+        None takes back what was said. Datagrams under way are not affected.
+
+        :raises ValueError: when an address is not a host's, or there are more than two.
         """
-        if a is not None and b is not None:
-            self._links.set_pair(a, b, link)
-        elif a is not None:
-            self._links.set_host(a, link)
-        else:
-            self._links.set_default(link or Link())
+        for address in addresses:
+            _check_address(address)
+        match addresses:
+            case ():
+                self._links.set_default(link or Link())
+            case (host,):
+                self._links.set_host(host, link)
+            case (a, b):
+                self._links.set_pair(a, b, link)
+            case _:
+                raise ValueError("a link is between two hosts")
 
     def cut(self, a: str, b: str) -> None:
-        """Nothing gets from one of two hosts to the other any more; both remain up."""
+        """Nothing gets from one of two hosts to the other any more; both remain up.
+
+        :raises ValueError: when an address is not a host's.
+        """
+        _check_address(a)
+        _check_address(b)
         self._links.set_cut(a, b, True)
 
     def join(self, a: str, b: str) -> None:

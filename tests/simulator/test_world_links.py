@@ -172,6 +172,14 @@ class Overrides(SynchronousTestCase):
         rig.world.set_link(None, A, B)
         self.assertEqual(self.delay(rig, A, B), 1.0)
 
+    def test_what_is_no_host_has_no_link(self) -> None:
+        world = World()
+        self.assertRaises(ValueError, world.set_link, Link(), "meter.local")
+        self.assertRaises(ValueError, world.set_link, Link(), A, "meter.local")
+        self.assertRaises(ValueError, world.set_link, Link(), A, B, C)
+        self.assertRaises(ValueError, world.cut, A, "meter.local")
+        self.assertRaises(ValueError, world.cut, "meter.local", A)
+
     def test_a_known_way_is_forgotten_when_the_link_changes(self) -> None:
         rig = Rig()
         rig.send(A, B, 2)

@@ -159,3 +159,8 @@ class CheckTests(SynchronousTestCase):
 
     def test_a_number_that_is_none_is_refused_also_while_the_filter_is_off(self) -> None:
         self.assertEqual(len(problems("[SCRIPT]\nPID_KD = much\nHAMPEL_N_SIGMA = inf\n")), 2)
+
+    def test_an_unknown_mode_and_absurd_gains_are_refused_also_while_the_pid_is_off(self) -> None:
+        for line in ("PID_MODE = add", "PID_KI = 1e300", "PID_KD = -1e300", "PID_OUTPUT_MAX = 1e9"):
+            self.assertEqual(len(problems(f"[SCRIPT]\nPID_KP = 0\n{line}\n")), 1, line)
+        self.assertEqual(len(problems("[SCRIPT]\nPID_KP = 1e300\n")), 1)

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from astrameter.config import load_text
 from astrameter.filters.hampel import Hampel, HampelOptions, check
 from astrameter.reading import Sample
-from tests.astrameter.filters.rig import Rig
+from tests.astrameter.filters.rig import SCRIPT
 from tests.astrameter.filters.samples import SAMPLES, phases, totals
 
 MOSTLY_CALM = st.sampled_from([(1.0,), (2.0,), (2.0, 1.0), (3.0, -1.0), (9e5,)]).map(
@@ -94,8 +95,10 @@ class ThresholdTests(SynchronousTestCase):
         self.assertEqual(list(check(HampelOptions(-5, -1.0, -1.0))), [])
         self.assertEqual(list(check(HampelOptions(5, 0.0, 0.0))), [])
 
-    def test_the_window_is_bounded(self) -> None:
-        self.assertEqual(Rig("[SCRIPT]\nHAMPEL_WINDOW = 100000\n").options.hampel_window, 100)
+    def test_a_window_above_100_is_100_with_a_warning(self) -> None:
+        loaded = load_text("[SCRIPT]\nHAMPEL_WINDOW = 100000\n", "c.ini", None, [SCRIPT])
+        self.assertEqual(loaded.meters[0].options.hampel_window, 100)
+        self.assertEqual([warning.key for warning in loaded.warnings], ["HAMPEL_WINDOW"])
 
 
 class PropertyTests(SynchronousTestCase):

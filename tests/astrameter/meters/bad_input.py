@@ -26,6 +26,11 @@ from tests.astrameter.meters.http_rig import (
 )
 
 PASSWORD = "pass-word"
+NO_NUMBERS: tuple[Any, ...] = (
+    *(None, [], {}, "", "12 W", "unavailable", "NaN"),
+    *(math.nan, math.inf, 1e300, -(10**400)),
+)
+ERRORS: tuple[Any, ...] = ("", "<html>oops</html>", {"error": "oops"}, [])
 HASTE = 4.0
 """Nobody wants to wait out every timeout, and a busy computer must not run into one."""
 
@@ -101,7 +106,7 @@ class BadHttpInput:
             assert "check user name and password" in message, message
 
     async def test_an_error_of_the_device(self) -> None:
-        for body in ("", "<html>oops</html>", {"error": "oops"}, []):
+        for body in ERRORS:
             await self.check(answer(body, "404 Not Found"), "http_status")
             await self.check(answer(body, "500 Internal Server Error"), "http_status")
 
@@ -133,9 +138,7 @@ class BadHttpInput:
 
     async def test_what_is_no_number(self: Any) -> None:
         for steps in self.NUMBERS:
-            for bad in (None, [], {}, "", "12 W", "unavailable", "NaN", math.nan, math.inf):
-                await self.check(answer(_with(self.GOOD, steps, bad)), "not_numeric")
-            for bad in (1e300, -(10**400)):
+            for bad in NO_NUMBERS:
                 await self.check(answer(_with(self.GOOD, steps, bad)), "not_numeric")
 
     async def test_a_number_that_is_missing(self: Any) -> None:
@@ -215,13 +218,13 @@ def like(document: object) -> st.SearchStrategy[Any]:
     return _mutated(document, anything) | anything
 
 
-def _mutated(node: object, anything: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def _mutated(node: Any, anything: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     if isinstance(node, dict):
         fields = {name: _mutated(value, anything) for name, value in node.items()}
-        kept = st.fixed_dictionaries(fields)
-        return kept | kept | st.fixed_dictionaries({}, optional=fields) | anything
+        whole = st.fixed_dictionaries(fields)
+        return whole | whole | st.fixed_dictionaries({}, optional=fields) | anything
     if isinstance(node, list):
-        kept = st.tuples(*(_mutated(value, anything) for value in node)).map(list)
+        kept = st.tuples(*(_mutated(value, anything) for value in node)).map(lambda items: [*items])
         return kept | kept | kept.map(lambda items: items[:-1]) | anything
     return st.just(node) | st.just(node) | anything
 

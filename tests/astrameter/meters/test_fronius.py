@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from astrameter.meters import fronius
 from astrameter.meters.fronius import Options
 from astrameter.reading import MeterError
-from tests.astrameter.meters.bad_input import BadHttpInput
+from tests.astrameter.meters.bad_input import NO_NUMBERS, BadHttpInput
 from tests.astrameter.meters.http_rig import answer, problems_of, run_http_vector
 from tests.vectors import each, load
 
@@ -75,17 +75,18 @@ class BadInputTests(BadHttpInput, TestCase):
         "Head": {"Status": {"Code": 0}},
         "Body": {"Data": {"PowerReal_P_Sum": -1234.5}},
     }
-    WATTS = (-1234.5,)
+    WATTS: ClassVar[tuple[float, ...]] = (-1234.5,)
     NUMBERS = (("Body", "Data", "PowerReal_P_Sum"),)
 
     def parse(self, document: object, options: Options) -> tuple[float, ...]:
         return fronius.parse(document, options)
 
     async def test_the_status_of_the_device(self) -> None:
-        for code in (None, "", [], {}, "NaN"):
+        for code in NO_NUMBERS[:7]:
             document = {"Head": {"Status": {"Code": code}}} | {"Body": self.GOOD["Body"]}
             await self.check(answer(document), "not_numeric")
-        for head in ([], None, {"Status": 5}):
+        heads: tuple[Any, ...] = ([], None, {"Status": 5})
+        for head in heads:
             document = {"Head": head} | {"Body": self.GOOD["Body"]}
             await self.check(answer(document), "bad_structure")
 

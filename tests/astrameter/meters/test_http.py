@@ -333,6 +333,15 @@ class RedirectTests(Loopback):
         self.assertEqual(set(other.received[0].headers), {"host", "accept", "user-agent"})
         self.assertEqual(other.received[0].headers["host"], other.address)
 
+    async def test_an_address_that_is_no_text_is_refused(self) -> None:
+        device = self.device(
+            b"HTTP/1.1 302 X\r\nLocation: http://\xe4/\r\nContent-Length: 0\r\n\r\n"
+        )
+        kind, message = await self.failure(device)
+        self.assertEqual(
+            (kind, message), ("http_status", "DEVICE redirects to where no meter can be")
+        )
+
     async def test_after_see_other_a_post_becomes_a_get(self) -> None:
         for status, method in (("303 X", "GET"), ("302 X", "GET"), ("307 X", "POST")):
             device = self.device(answer(b"", status, {"Location": "/b"}), answer(b""))

@@ -12,7 +12,7 @@ from tests.astrameter.meters.bad_input import BadHttpInput
 from tests.astrameter.meters.http_rig import problems_of, run_http_vector
 from tests.vectors import each, load
 
-DIFFERENCES = {
+DIFFERENCES: dict[str, list[dict[str, Any]]] = {
     # Fractions of a watt count, so that no error adds up (meters.md section 1.1).
     "MH06": [{"watts": [-321.7]}],
     "MH07": [{"watts": [100.9 - 900.9]}],

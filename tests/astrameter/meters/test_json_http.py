@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from astrameter.config import Settings, load_text
+from astrameter.meters.json_http import Options
 from astrameter.meters.jsonpaths import JsonPath
 from astrameter.meters.polled import PolledMeter
 from astrameter.problems import ConfigError
 from astrameter.reading import MeterError
+from tests.astrameter.meters.bad_input import BadHttpInput
 from tests.astrameter.meters.http_rig import (
     Device,
     Script,
@@ -180,3 +182,19 @@ class MeterTests(TestCase):
         device = Device(self, answer({"power": 5}))
         await self.meter(device, "USERNAME = user").read()
         self.assertEqual(device.received[0].headers["authorization"], "Basic dXNlcjo=")
+
+
+class BadInputTests(BadHttpInput, TestCase):
+    CONFIG = """
+        [JSON_HTTP]
+        URL = http://{addr}/api
+        JSON_PATHS = $.phases[0].power, $.phases[1].power
+        USERNAME = user
+        PASSWORD = {password}
+        """
+    GOOD: ClassVar[Any] = {"phases": [{"power": 1.5}, {"power": "-2"}]}
+    WATTS = (1.5, -2.0)
+    NUMBERS = (("phases", 0, "power"), ("phases", 1, "power"))
+
+    def parse(self, document: object, options: Options) -> list[float]:
+        return [path.number(document) for path in options.json_paths]

@@ -134,6 +134,8 @@ class Messages(MeterTestCase):
     def test_it_is_a_meter(self) -> None:
         self.assertTrue(verifyObject(IMeter, self.started(TOPIC="p")))
 
+
+class BadInputTests(MeterTestCase):
     def test_bad_messages_leave_the_last_value_and_the_stream(self) -> None:
         meter = self.started(TOPIC="p", JSON_PATH="$.w")
         for bad in (
@@ -185,6 +187,8 @@ class Messages(MeterTestCase):
         finally:
             rig.doCleanups()
 
+
+class Judgement(MeterTestCase):
     def test_true_is_one_as_in_the_predecessor(self) -> None:
         meter = self.started(TOPIC="p", JSON_PATH="$.w")
         self.push("p", '{"w": true}')

@@ -24,7 +24,7 @@ from tests.astrameter.meters.http_rig import (
 from tests.vectors import each, load
 
 # Fractions of a watt count, so that no error adds up (meters.md section 1.1).
-DIFFERENCES = {
+DIFFERENCES: dict[str, list[dict[str, Any]]] = {
     "MS01": [{"watts": [123.9, -5.7]}],
     "MS02": [{"watts": [61.04]}],
     "MS03": [{"watts": [-85.6]}],
@@ -237,7 +237,7 @@ class BadInputTests(BadHttpInput, TestCase):
         PASS = {password}
         """
     GOOD: ClassVar[Any] = {"emeters": [{"power": 100.5, "pf": 1}, {"power": -200}, {"power": 0.25}]}
-    WATTS = (100.5, -200.0, 0.25)
+    WATTS: ClassVar[tuple[float, ...]] = (100.5, -200.0, 0.25)
     NUMBERS = tuple(("emeters", i, "power") for i in range(3))
 
     def parse(self, document: object, options: Options) -> tuple[float, ...]:

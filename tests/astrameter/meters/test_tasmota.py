@@ -13,7 +13,7 @@ from tests.astrameter.meters.http_rig import problems_of, run_http_vector
 from tests.vectors import each, load
 
 # Fractions of a watt count, so that no error adds up (meters.md section 1.1).
-DIFFERENCES = {
+DIFFERENCES: dict[str, list[dict[str, Any]]] = {
     "MT01": [{"watts": [-432.9]}],
     "MT02": [{"watts": [-432.9]}],
     "MT03": [{"watts": [10, -20.7, 30]}],
@@ -23,7 +23,11 @@ DIFFERENCES = {
 
 CASES = [case for case in load("meters")["vectors"] if case["source"] == "tasmota"]
 
-NEEDED = {"ip": "device", "json_payload_mqtt_prefix": "SML", "json_power_mqtt_label": ("Power",)}
+NEEDED: dict[str, Any] = {
+    "ip": "device",
+    "json_payload_mqtt_prefix": "SML",
+    "json_power_mqtt_label": ("Power",),
+}
 LINES = ("IP = device", "JSON_PAYLOAD_MQTT_PREFIX = SML")
 
 

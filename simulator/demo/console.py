@@ -1,0 +1,94 @@
+"""The demo on a terminal: urwid's loop on our reactor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import urwid
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from astrameter.deferreds import spawn
+from simulator.demo.model import Snapshot
+from simulator.demo.stage import SOLAR_STEP_W, Stage
+from simulator.demo.view import draw
+from simulator.screen.glyphs import Glyphs
+from simulator.screen.painted import Painted
+from simulator.screen.palette import PALETTE
+from simulator.screen.spans import Line
+
+REFRESH_S = 0.25
+
+
+class Console:
+    """Shows a stage that has started, and hands over what is pressed."""
+
+    _log = Logger()
+
+    def __init__(
+        self, reactor: Any, stage: Stage, glyphs: Glyphs, leave: Callable[[], None]
+    ) -> None:
+        """:param leave: called when the visitor wants to go, or the terminal has gone."""
+        self._reactor = reactor
+        self._stage = stage
+        self._glyphs = glyphs
+        self._leave = leave
+        self._keys: dict[str, Callable[[], None]] = {
+            "k": stage.switch_kettle,
+            "s": stage.toggle_cloud,
+            "+": lambda: stage.change_panels(SOLAR_STEP_W),
+            "=": lambda: stage.change_panels(SOLAR_STEP_W),
+            "-": lambda: stage.change_panels(-SOLAR_STEP_W),
+            "f": stage.change_speed,
+            " ": stage.pause,
+            "q": leave,
+            "Q": leave,
+            "esc": leave,
+        }
+        urwid.set_encoding("utf-8" if glyphs.braille else "ascii")
+        self._painted = Painted(self._draw)
+        self._loop = urwid.MainLoop(
+            self._painted,
+            PALETTE,
+            handle_mouse=False,
+            event_loop=urwid.TwistedEventLoop(reactor, manage_reactor=False),
+            unhandled_input=self._pressed,
+        )
+        self._refreshing = LoopingCall(self._refresh)
+        self._refreshing.clock = reactor
+        self._snapshot: Snapshot | None = None
+
+    def start(self) -> None:
+        """Take over the terminal."""
+        self._loop.start()
+        spawn(self._run(), "drawing the screen", self._log)
+
+    def stop(self) -> None:
+        """Give the terminal back as it was."""
+        if self._refreshing.running:
+            self._refreshing.stop()
+            self._loop.stop()
+
+    async def _run(self) -> None:
+        await self._refreshing.start(REFRESH_S)
+
+    def _refresh(self) -> None:
+        self._snapshot = self._stage.model.snapshot(self._reactor.seconds())
+        self._painted.repaint()
+        try:
+            self._loop.draw_screen()
+        except OSError:
+            self._leave()  # the terminal has gone
+
+    def _draw(self, columns: int, rows: int) -> list[Line]:
+        if self._snapshot is None:
+            return []
+        return draw(self._snapshot, columns, rows, self._glyphs)
+
+    def _pressed(self, key: Any) -> bool:
+        action = self._keys.get(key) if isinstance(key, str) else None
+        if action is None:
+            return False
+        action()
+        return True

@@ -1,0 +1,1 @@
+"""How good the steering is: scenarios in simulated time, and what they cost (evaluation.md)."""

@@ -1,0 +1,152 @@
+"""A house whose batteries do what they are asked, as simply as can be."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from astrameter.reading import Sample
+from astrameter.steering.fair import FairShare
+from astrameter.steering.interface import Mode
+from astrameter.steering.options import SteeringOptions
+
+STEP_S = 0.05
+
+
+@dataclass
+class Pack:
+    """One battery: the controller's view of it, and the plant behind.
+
+    Each reading moves its setpoint (integrating, as all firmwares do), but only when the last
+    move has settled (marstek-devices.md section 1.7); the output follows at a limited rate.
+
+    :ivar low_w: least it can deliver; 0 when it is full or cannot charge.
+    :ivar high_w: most it can deliver; 0 when it is empty.
+    :ivar stuck_w: what it delivers whatever it is told; None: it follows.
+    :ivar blind_w: smaller readings have no effect.
+    :ivar asked: the net outputs asked of it.
+    """
+
+    consumer_id: str
+    device_type: str = "VNSE3-0"
+    phase: str = "A"
+    power_w: int = 0
+    reported_at: float = 0.0
+    mode: Mode = Mode.AUTO
+    manual_target_w: float = 0.0
+    weight: float = 1.0
+    min_output_w: float | None = None
+
+    low_w: float = -2500.0
+    high_w: float = 2500.0
+    stuck_w: float | None = None
+    ramp_w_per_s: float = 400.0
+    dead_time_s: float = 0.0
+    blind_w: float = 10.0
+    poll_s: float = 1.0
+    online: bool = True
+    output_w: float = 0.0
+    asked: list[float] = field(default_factory=list)
+    _setpoint_w: float = 0.0
+    _acted_at: float = -100.0
+    _polled_at: float = -100.0
+
+    def due(self, now: float) -> bool:
+        return self.online and now - self._polled_at >= self.poll_s - STEP_S / 2
+
+    def report(self, now: float) -> None:
+        self._polled_at = self.reported_at = now
+        self.power_w = round(self.output_w)
+
+    def obey(self, reading_w: float, now: float) -> None:
+        self.asked.append(self.power_w + reading_w)
+        settled = abs(self.output_w - self._setpoint_w) <= 30 and now - self._acted_at >= 1
+        if abs(reading_w) < self.blind_w or not (settled or now - self._acted_at >= 4):
+            return
+        self._setpoint_w = min(max(self._setpoint_w + reading_w, self.low_w), self.high_w)
+        self._acted_at = now
+
+    def move(self, now: float) -> None:
+        if self.stuck_w is not None:
+            self._setpoint_w = self.output_w = self.stuck_w
+            return
+        self._setpoint_w = min(max(self._setpoint_w, self.low_w), self.high_w)
+        if now - self._acted_at >= self.dead_time_s:
+            step_w = self.ramp_w_per_s * STEP_S
+            distance_w = self._setpoint_w - self.output_w
+            self.output_w += min(max(distance_w, -step_w), step_w)
+
+
+class House:
+    """Batteries, a meter and a controller in time.
+
+    :ivar load_w: what the house draws at a time, watts.
+    :ivar frozen: the meter repeats its last value.
+    :ivar fresh_objects: the frozen meter still says that it has just measured.
+    :ivar trace: (time, true grid power).
+    """
+
+    def __init__(
+        self,
+        packs: Sequence[Pack],
+        load_w: Callable[[float], float],
+        *,
+        period_s: float = 1.0,
+        delay_s: float = 0.5,
+        **options: bool | float,
+    ) -> None:
+        self.packs = list(packs)
+        self.load_w = load_w
+        self.controller = FairShare(SteeringOptions(**options))  # type: ignore[arg-type]
+        self.now = 1000.0
+        self.frozen = False
+        self.fresh_objects = True
+        self.trace: list[tuple[float, float]] = []
+        self._period_s = period_s
+        self._delay_s = delay_s
+        self._on_the_way: deque[tuple[float, float]] = deque()
+        self._sample: Sample | None = None
+        self._measured_at = -100.0
+
+    @property
+    def grid_w(self) -> float:
+        return self.load_w(self.now) - sum(pack.output_w for pack in self.packs)
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end - STEP_S / 2:
+            self.now += STEP_S
+            for pack in self.packs:
+                pack.move(self.now)
+            self.trace.append((self.now, self.grid_w))
+            self._measure()
+            for pack in self.packs:
+                if pack.due(self.now):
+                    self._poll(pack)
+
+    def grids(self, last_s: float) -> list[float]:
+        """True grid power in the last seconds."""
+        return [grid_w for at, grid_w in self.trace if at > self.now - last_s]
+
+    def outputs(self) -> list[int]:
+        return [round(pack.output_w) for pack in self.packs]
+
+    def _measure(self) -> None:
+        if self.now - self._measured_at >= self._period_s - STEP_S / 2:
+            self._measured_at = self.now
+            self._on_the_way.append((self.now + self._delay_s, self.grid_w))
+        while self._on_the_way and self._on_the_way[0][0] <= self.now:
+            _, grid_w = self._on_the_way.popleft()
+            if not self.frozen:
+                self._sample = Sample((round(grid_w, 1), 0.0, 0.0), self.now)
+            elif self.fresh_objects and self._sample is not None:
+                self._sample = Sample(self._sample.watts, self.now)
+
+    def _poll(self, pack: Pack) -> None:
+        pack.report(self.now)
+        self.controller.report(pack, self.now)
+        if pack.phase == "0" or self._sample is None:
+            return
+        fleet = [one for one in self.packs if self.now - one.reported_at <= 5]
+        pack.obey(self.controller.instruct(pack, self._sample, fleet, self.now), self.now)
