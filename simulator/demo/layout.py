@@ -41,8 +41,8 @@ def lay_out(columns: int, rows: int, batteries: int) -> dict[int, Box]:
         split = columns * 2 // 3
         left = _stack(
             [
-                _batteries(batteries, rows // 2),
                 Band((GRID,), _PHASE_ROWS, _PHASE_ROWS),
+                _batteries(batteries, rows // 2),
                 Band((POWER,), 3, rows, 1),
             ],
             [GRID, BATTERIES, POWER],
@@ -50,8 +50,8 @@ def lay_out(columns: int, rows: int, batteries: int) -> dict[int, Box]:
         )
         right = _stack(
             [
-                Band((HOUSE,), 4, 8, 1),
-                Band((MONEY,), _MONEY_ROWS, 5, 1),
+                Band((HOUSE,), 4, 6, 1),
+                Band((MONEY,), _MONEY_ROWS, _MONEY_ROWS),
                 Band((EVENTS,), 1, rows, 3),
             ],
             [HOUSE, MONEY, EVENTS],

@@ -193,7 +193,7 @@ def money_lines(snapshot: Snapshot, columns: int) -> list[Line]:
         ("grid bill", look.cost_ct, "value", ""),
         ("without batteries", look.without_ct, "value", ""),
         ("stored", look.stored_ct, "value", f"{look.stored_wh / 1000:+.2f} kWh"),
-        ("saved", look.saved_ct, saved, f"{rate:+.1f} ct/h"),
+        ("saved", look.saved_ct, saved, f"now {rate:+.1f} ct/h"),
     ]
     lines: list[Line] = []
     for name, cents, style, remark in rows:

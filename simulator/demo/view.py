@@ -69,7 +69,7 @@ def footer_line(snapshot: Snapshot, columns: int) -> Line:
     """The keys, and how the appliance is doing."""
     keys: list[Span] = []
     for key, what in KEYS:
-        keys += [("key", f" {key} "), ("", f" {what}  ")]
+        keys += [("", " "), ("key", key), ("dim", f" {what} ")]
     speed = f"{snapshot.answers_per_s:.1f} answers/s"
     if snapshot.latency_s is not None:
         speed += f" {snapshot.latency_s * 1000:.0f} ms"

@@ -15,7 +15,7 @@ from simulator.screen.spans import Line, Span
 DOTS_HIGH = 4
 DOTS_WIDE = 2
 
-STEPS = (1.0, 2.0, 2.5, 5.0)
+STEPS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 """A row of the plot stands for one of these times a power of ten."""
 
 _NO_DOTS = 0x2800

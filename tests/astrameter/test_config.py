@@ -642,7 +642,7 @@ class ImportTests(SynchronousTestCase):
         program = (
             "import sys\n"
             "import astrameter.config as config\n"
-            "config.load_text('[GENERAL]\\n[SHELLY]\\n[CT002]\\n', 'x')\n"
+            "config.load_text('[GENERAL]\\n[ACME]\\n[CT002]\\n', 'x')\n"
             "heavy = ('treq', 'paho', 'jsonpath_ng', 'twisted.web', 'astrameter.meters.mqtt',\n"
             "         'astrameter.meters.json_http', 'configparser', 'twisted.internet.reactor')\n"
             "print([name for name in sys.modules if name.startswith(heavy)])\n"

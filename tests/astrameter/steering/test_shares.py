@@ -109,7 +109,7 @@ class Sharing(SynchronousTestCase):
             wanted_w = clamped(level * m.weight, m)
             self.assertLess(abs(targets[m.consumer_id] - wanted_w), 1e-3)
 
-    def test_many_batteries_at_their_limits_are_no_burden(self) -> None:
+    def test_as_many_batteries_as_the_table_holds_each_at_another_limit(self) -> None:
         pool = pool_of(*[FREE] * 8) + [Member(str(i), 1.0, -math.inf, float(i)) for i in range(248)]
         targets = share(100_000.0, pool)
         self.assertAlmostEqual(sum(targets.values()), 100_000, 3)
