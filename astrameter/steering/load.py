@@ -21,7 +21,8 @@ delays of 0.3..3 s; most meters refresh once a second)."""
 FROZEN_AFTER_S = 2.0
 """A meter that says exactly the same for longer, while the batteries may have moved, is taken
 for frozen: adding their new output to its old reading would wind them up (steering.md section
-3.2, invariant 2). Longer than its delay, so that a quiet house is measured to the end first."""
+3.2, invariant 2). Not at once: when a quiet house says it for the first time, the batteries may
+not have reported yet what made it so."""
 
 HISTORY_S = 20.0
 _MAX_REPORTS = 64
@@ -62,6 +63,7 @@ class LoadEstimate:
         self._histories: dict[str, PowerHistory] = {}
         self._sample: Sample | None = None
         self._same_since = 0.0
+        self._repeats = 0
         self._load_w = 0.0
         self._counted: set[str] = set()
 
@@ -96,5 +98,9 @@ class LoadEstimate:
         last = self._sample
         if last is None or sample.watts != last.watts:
             self._same_since = sample.measured_at
+            self._repeats = 0
             return True
-        return last.measured_at < sample.measured_at <= self._same_since + FROZEN_AFTER_S
+        if sample.measured_at <= last.measured_at:
+            return False
+        self._repeats += 1
+        return self._repeats == 1 or sample.measured_at <= self._same_since + FROZEN_AFTER_S

@@ -268,26 +268,27 @@ class _Connection(Protocol, Talker):
 
 
 class TcpDevice(Device):
-    """On 127.0.0.1.
+    """On 127.0.0.1; without a test nowhere, until its factory is made to listen.
 
     :ivar connections: how many were accepted so far.
     """
 
-    def __init__(self, test: TestCase, *scripts: Script, rtu: bool = False) -> None:
+    def __init__(self, test: TestCase | None, *scripts: Script, rtu: bool = False) -> None:
         Device.__init__(self, *scripts)
         self.request_bytes = 8 if rtu else 12
         self.connections = 0
         self.open: set[_Connection] = set()
         self.port = 0
-        self._factory = Factory.forProtocol(lambda: _Connection(self))
-        self._factory.noisy = False
+        self.factory = Factory.forProtocol(lambda: _Connection(self))
+        self.factory.noisy = False
         self._listening: Any = None
-        self.start()
-        test.addCleanup(self.stop)
+        if test is not None:
+            self.start()
+            test.addCleanup(self.stop)
 
     def start(self) -> None:
         """Listen, after a :meth:`stop` on the same port."""
-        self._listening = reactor.listenTCP(self.port, self._factory, interface="127.0.0.1")
+        self._listening = reactor.listenTCP(self.port, self.factory, interface="127.0.0.1")
         self.port = self._listening.getHost().port
 
     async def stop(self) -> None:

@@ -23,6 +23,7 @@ class Pack:
 
     :ivar low_w: least it can deliver; 0 when it is full or cannot charge.
     :ivar high_w: most it can deliver; 0 when it is empty.
+    :ivar dead_time_s: from a decision to its first effect.
     :ivar stuck_w: what it delivers whatever it is told; None: it follows.
     :ivar blind_w: smaller readings have no effect.
     :ivar asked: the net outputs asked of it.
@@ -46,11 +47,17 @@ class Pack:
     blind_w: float = 10.0
     poll_s: float = 1.0
     online: bool = True
-    output_w: float = 0.0
+    output_w: float = field(default=0.0, init=False)
     asked: list[float] = field(default_factory=list)
     _setpoint_w: float = 0.0
     _acted_at: float = -100.0
+    _near_since: float = -100.0
     _polled_at: float = -100.0
+    _ordered: deque[tuple[float, float]] = field(default_factory=deque)
+    _driven_w: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.output_w = self._setpoint_w = self._driven_w = float(self.power_w)
 
     def due(self, now: float) -> bool:
         return self.online and now - self._polled_at >= self.poll_s - STEP_S / 2
@@ -61,21 +68,24 @@ class Pack:
 
     def obey(self, reading_w: float, now: float) -> None:
         self.asked.append(self.power_w + reading_w)
-        settled = abs(self.output_w - self._setpoint_w) <= 30 and now - self._acted_at >= 1
-        if abs(reading_w) < self.blind_w or not (settled or now - self._acted_at >= 4):
+        settled = now - self._near_since >= 1 or now - self._acted_at >= 4
+        if abs(reading_w) < self.blind_w or not settled:
             return
         self._setpoint_w = min(max(self._setpoint_w + reading_w, self.low_w), self.high_w)
-        self._acted_at = now
+        self._ordered.append((now + self.dead_time_s, self._setpoint_w))
+        self._acted_at = self._near_since = now
 
     def move(self, now: float) -> None:
         if self.stuck_w is not None:
-            self._setpoint_w = self.output_w = self.stuck_w
+            self._setpoint_w = self._driven_w = self.output_w = self.stuck_w
             return
-        self._setpoint_w = min(max(self._setpoint_w, self.low_w), self.high_w)
-        if now - self._acted_at >= self.dead_time_s:
-            step_w = self.ramp_w_per_s * STEP_S
-            distance_w = self._setpoint_w - self.output_w
-            self.output_w += min(max(distance_w, -step_w), step_w)
+        while self._ordered and self._ordered[0][0] <= now:
+            _, self._driven_w = self._ordered.popleft()
+        step_w = self.ramp_w_per_s * STEP_S
+        wanted_w = min(max(self._driven_w, self.low_w), self.high_w)
+        self.output_w += min(max(wanted_w - self.output_w, -step_w), step_w)
+        if abs(self.output_w - self._setpoint_w) > 30:
+            self._near_since = now
 
 
 class House:

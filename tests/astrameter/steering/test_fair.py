@@ -303,8 +303,8 @@ class Tracking(Loop):
 
     def test_a_lopsided_pair_converges_without_moving_the_grid(self) -> None:
         packs = [
-            Pack("a", output_w=-88, _setpoint_w=-88),
-            Pack("b", output_w=-890, _setpoint_w=-890),
+            Pack("a", power_w=-88),
+            Pack("b", power_w=-890),
         ]
         house = House(packs, lambda _t: -978)
         house.run(120)
@@ -426,5 +426,5 @@ class Surplus(Loop):
         pack = Pack("b", B2500, low_w=0, high_w=800)
         house = House([pack], lambda t: 300 if t < 1060 else -600, min_dc_output=40)
         house.run(120)
-        self.assertEqual(house.outputs(), [40])
+        self.assertTrue(40 <= pack.output_w < 55, pack.output_w)
         self.assertGreaterEqual(min(pack.asked), 40)
