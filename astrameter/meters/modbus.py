@@ -19,7 +19,6 @@ from astrameter.meters.options import MeterOptions
 from astrameter.meters.polled import PolledMeter
 from astrameter.modbus.links import Link, TcpLink, UdpLink
 from astrameter.modbus.pdu import HOLDING, INPUT, MAX_REGISTERS, ModbusError, ReadRequest
-from astrameter.modbus.serialline import SerialLink
 from astrameter.modbus.session import ModbusSession, shared_session
 from astrameter.modbus.values import TYPES, registers_of
 from astrameter.modbus.values import number as number_in
@@ -166,6 +165,9 @@ def _check_link(options: Options) -> Iterator[tuple[str, str]]:
 def link_of(options: Options) -> Link:
     """The way to the device that a checked section names."""
     if options.transport == "RTU":
+        # pyserial only where there is a serial line: it takes 0.3 MB.
+        from astrameter.modbus.serialline import SerialLink  # noqa: PLC0415
+
         return SerialLink(options.serial, options.baudrate, options.parity, options.stopbits)
     if options.transport == "UDP":
         return UdpLink(options.bare_host, options.port)

@@ -87,6 +87,7 @@ class DatagramWire(DatagramProtocol):
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
+        self._gone = False
         self._closed: Deferred[None] | None = None
 
     def send(self, data: bytes) -> None:
@@ -96,6 +97,8 @@ class DatagramWire(DatagramProtocol):
             self._lose(f"cannot be reached: {problem.strerror}")
 
     def close(self) -> Deferred[None]:
+        if self._gone:
+            return succeed(None)
         if self._closed is None:
             self._closed = Deferred()
             maybeDeferred(self.transport.stopListening).chainDeferred(self._closed)
@@ -106,6 +109,15 @@ class DatagramWire(DatagramProtocol):
             self._receiver.received(self, datagram)
 
     def connectionRefused(self) -> None:
+        self._refused()
+
+    def stopProtocol(self) -> None:
+        # The epoll reactor closes a connected socket when an ICMP error comes, instead of
+        # telling that the datagram was refused.
+        self._gone = True
+        self._refused()
+
+    def _refused(self) -> None:
         self._lose("refuses datagrams; is Modbus over UDP switched on there?")
 
     def _lose(self, why: str) -> None:

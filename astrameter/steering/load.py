@@ -18,7 +18,7 @@ METER_DELAY_S = 0.5
 """How old a reading is assumed to be when it arrives, seconds (steering.md section 1: transport
 delays of 0.3..3 s; most meters refresh once a second)."""
 
-FROZEN_AFTER_S = 2.0
+FROZEN_AFTER_S = 1.5
 """A meter that says exactly the same for longer, while the batteries may have moved, is taken
 for frozen: adding their new output to its old reading would wind them up (steering.md section
 3.2, invariant 2). Not at once: when a quiet house says it for the first time, the batteries may

@@ -111,7 +111,7 @@ class Model:
         self._began_at: float | None = None
         self._sampled_at = 0.0
         self._samples = 0
-        self._deviation_ws = 0.0
+        self._distance_ws = self._distance_without_ws = 0.0
 
     def answered(self, event: CtAnswered, now: float) -> None:
         """The appliance has answered a battery."""
@@ -126,7 +126,8 @@ class Model:
             self._began_at = self._sampled_at = now
         passed_s = now - self._sampled_at
         self._sampled_at = now
-        self._deviation_ws += abs(sum(house.site.grid_w)) * passed_s
+        self._distance_ws += abs(sum(house.site.grid_w)) * passed_s
+        self._distance_without_ws += abs(sum(house.site.house_w)) * passed_s
         self._house_s += passed_s * house.day.speed
         grid_w = house.site.grid_at(now)
         powers_w = [battery.power_w_at(now) for battery in house.batteries]
@@ -168,10 +169,12 @@ class Model:
             link=self._link,
         )
 
-    def mean_deviation_w(self) -> float:
-        """Mean magnitude of the total grid power so far."""
+    def mean_distances_w(self) -> tuple[float, float]:
+        """Mean magnitude of the total grid power so far, with and without batteries."""
         lasted_s = 0.0 if self._began_at is None else self._sampled_at - self._began_at
-        return self._deviation_ws / lasted_s if lasted_s > 0 else 0.0
+        if lasted_s <= 0:
+            return 0.0, 0.0
+        return self._distance_ws / lasted_s, self._distance_without_ws / lasted_s
 
     def _load_w(self) -> float:
         site = self._house.site

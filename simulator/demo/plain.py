@@ -10,7 +10,7 @@ def plain_line(snapshot: Snapshot) -> str:
     """Everything that matters, on one line."""
     a, b, c = map(round, snapshot.grid_w)
     parts = [
-        f"{clock(snapshot.second_of_day)}",
+        clock(snapshot.second_of_day, seconds=True),
         f"grid {round(snapshot.total_w):5d} W (A {a:5d} B {b:5d} C {c:5d})",
         f"house {round(snapshot.load_w):5d} W",
         f"solar {round(snapshot.solar_w):5d} W",
@@ -23,8 +23,11 @@ def plain_line(snapshot: Snapshot) -> str:
     return " | ".join(parts)
 
 
-def summary_line(snapshot: Snapshot, mean_deviation_w: float) -> str:
-    """What is left to say at the end."""
+def summary_line(snapshot: Snapshot, means_w: tuple[float, float]) -> str:
+    """What is left to say at the end.
+
+    :param means_w: mean distance of the grid power from zero, with and without batteries.
+    """
     look = snapshot.money
     return (
         f"At {clock(snapshot.second_of_day)} in the house: "
@@ -32,5 +35,5 @@ def summary_line(snapshot: Snapshot, mean_deviation_w: float) -> str:
         f"stored {look.stored_wh / 1000:+.3f} kWh; "
         f"grid bill {money(look.cost_ct)} instead of {money(look.without_ct)}, "
         f"saved {money(look.saved_ct)} with what is stored; "
-        f"mean distance of the grid from zero {mean_deviation_w:.0f} W."
+        f"mean distance of the grid from zero {means_w[0]:.0f} W instead of {means_w[1]:.0f} W."
     )

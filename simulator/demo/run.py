@@ -106,7 +106,7 @@ class Demo:
         if self._started and not self._reader_gone:
             now = self._reactor.seconds()
             model = self._stage.model
-            self._write(summary_line(model.snapshot(now), model.mean_deviation_w()))
+            self._write(summary_line(model.snapshot(now), model.mean_distances_w()))
         if self._reason:
             sys.stderr.write(f"{self._reason}\n")
         return 1 if self._reason or self._reader_gone else 0

@@ -23,10 +23,11 @@ _LABEL = 6
 _WIDE_PLOT = 110
 
 
-def clock(second_of_day: float) -> str:
-    """``10:42``."""
-    minutes = int(second_of_day) // 60 % 1440
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+def clock(second_of_day: float, *, seconds: bool = False) -> str:
+    """``10:42``, or ``10:42:07``."""
+    at_s = int(second_of_day) % 86_400
+    text = f"{at_s // 3600:02d}:{at_s // 60 % 60:02d}"
+    return f"{text}:{at_s % 60:02d}" if seconds else text
 
 
 def money(cents: float, digits: int = 2) -> str:
@@ -64,7 +65,7 @@ def grid_lines(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]:
                 ("strong" if total else "dim", f" {name:<4}"),
                 (style, watts(power_w, 8)),
                 ("", " "),
-                *balance(power_w, largest, bar, glyphs, ("export", "import")),
+                *balance(power_w, largest, bar, glyphs, ("export", "import"), thick=total),
                 ("", " "),
             ]
         )
@@ -146,13 +147,13 @@ def power_marks(columns: int, glyphs: Glyphs) -> Marks:
     """The legend, and how much time the plot shows."""
     marks: Marks = [(1, [("heading", " Power ")])]
     at = 9
-    for mark, style, name in (
-        (glyphs.grid, "import", "grid"),
-        (glyphs.load, "load", "load"),
-        (glyphs.solar, "solar", "solar"),
+    for swatch, name in (
+        ([("import", glyphs.grid), ("export", glyphs.grid)], "grid"),
+        ([("load", glyphs.load * 2)], "load"),
+        ([("solar", glyphs.solar * 2)], "solar"),
     ):
         text = f" {name} "
-        marks.append((at, [("", " "), (style, mark * 2), ("dim", text)]))
+        marks.append((at, [("", " "), *swatch, ("dim", text)]))
         at += len(text) + 4
     shown_s = dots_across(columns) * _each(columns) * TREND_S
     text = f" W, last {shown_s / 60:.0f} min " if shown_s >= 120 else f" W, last {shown_s:.0f} s "

@@ -112,6 +112,7 @@ class Stage:
         self._ports = ports
         self._peak_w = SOLAR_W
         self._clouded = False
+        self._meter_failed = False
         self._running_speed = wishes.speed
         self._meter: HttpMeter | None = None
         self._appliance: Appliance | None = None
@@ -135,6 +136,7 @@ class Stage:
         appliance.bus.subscribe(MeterChanged, self._meter_changed, name="the demo's journal")
         appliance.startService()
         start(self.house)
+        self.model.note(f"{self._wishes.batteries} batteries look for their meter", "heading")
         self._sampling = LoopingCall(lambda: self.model.sample(seconds()))
         self._sampling.clock = self._reactor
         spawn(self._sample(self._sampling), "looking at the house", self._log)
@@ -199,9 +201,10 @@ class Stage:
             await stop(self._meter)
 
     def _meter_changed(self, event: MeterChanged) -> None:
-        if event.error is None:
+        failed, self._meter_failed = self._meter_failed, event.error is not None
+        if failed and event.error is None:
             self.model.note("the meter works again", "good")
-        else:
+        elif event.error is not None:
             self.model.note(f"the meter fails: {event.error}", "warning")
 
     # ------------------------------------------------------------------------ the visitor

@@ -60,6 +60,9 @@ def title_line(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> Line:
         ("title dim", f"{speed} "),
     ]
     right: list[Span] = [("title dim", f"{snapshot.link} ")]
+    if snapshot.speed not in (0.0, 1.0) and width_of(left) + width_of(right) + 60 <= columns:
+        text = f"{glyphs.dot} the day is hurried, control runs in real time"
+        left.append(("title dim", text))
     if width_of(left) + width_of(right) > columns:
         right = []
     return spread(left, right, columns, "title")
@@ -70,7 +73,7 @@ def footer_line(snapshot: Snapshot, columns: int) -> Line:
     keys: list[Span] = []
     for key, what in KEYS:
         keys += [("", " "), ("key", key), ("dim", f" {what} ")]
-    speed = f"{snapshot.answers_per_s:.1f} answers/s"
+    speed = f"{snapshot.answers_per_s:.1f} polls/s"
     if snapshot.latency_s is not None:
         speed += f" {snapshot.latency_s * 1000:.0f} ms"
     right: list[Span] = [("dim", f"{speed} ")]

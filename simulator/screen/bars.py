@@ -1,4 +1,7 @@
-"""Horizontal bars: how full something is, and how far to either side of a centre."""
+"""Horizontal bars: how full something is, and how far to either side of a centre.
+
+Bars have half a cell of resolution. What is not zero is never drawn as nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,8 @@ def level(
     """
     if columns <= 0:
         return []
-    eighths = round(min(max(fraction, 0.0), 1.0) * columns * 8)
-    if fraction > 0:
-        eighths = max(eighths, 1)
-    full, rest = divmod(eighths, 8)
-    filled = glyphs.eighths[8] * full
-    if rest and glyphs.eighths[rest] != " ":
-        filled += glyphs.eighths[rest]
+    full, rest = divmod(_halves(fraction, columns), 2)
+    filled = glyphs.bar * full + glyphs.bar_end * rest
     return [(style, filled), (track_style, glyphs.track * (columns - len(filled)))]
 
 
@@ -31,39 +29,40 @@ def balance(
     columns: int,
     glyphs: Glyphs,
     styles: tuple[str, str],
+    *,
+    thick: bool = False,
     track_style: str = "frame",
 ) -> Line:
     """A bar from the centre to the left for negative and to the right for positive values.
 
     :param largest: the magnitude that fills one side; what is beyond ends there with an arrow.
     :param styles: of a negative and of a positive value.
+    :param thick: of full height.
     """
     half = (columns - 1) // 2
     if half < 1:
         return [(track_style, " " * columns)]
-    bar = _half_bar(abs(value) / largest if largest > 0 else 0.0, half, value > 0, glyphs)
-    track = glyphs.track * (half - len(bar))
-    empty = glyphs.track * half
-    centre = (track_style, glyphs.centre)
-    spare = (track_style, " " * (columns - 1 - 2 * half))
+    bar = _one_side(value, largest, half, glyphs, thick)
+    empty, rest = glyphs.track * half, glyphs.track * (half - len(bar))
+    centre, spare = (track_style, glyphs.centre), (track_style, " " * (columns - 1 - 2 * half))
     if value < 0:
-        return [(track_style, track), (styles[0], bar), centre, (track_style, empty), spare]
-    return [(track_style, empty), centre, (styles[1], bar), (track_style, track), spare]
+        return [(track_style, rest), (styles[0], bar), centre, (track_style, empty), spare]
+    return [(track_style, empty), centre, (styles[1], bar), (track_style, rest), spare]
 
 
-def _half_bar(fraction: float, cells: int, to_right: bool, glyphs: Glyphs) -> str:
-    if fraction == 0:
-        return ""
-    beyond = fraction > 1 + 0.5 / cells
-    halves = min(round(fraction * cells * 2), cells * 2)
-    full, rest = divmod(halves, 2)
-    block = glyphs.eighths[8]
-    if halves == 0:
-        return glyphs.left_edge if to_right else glyphs.right_edge
-    if beyond:
-        full -= 1
-    if to_right:
-        tip = glyphs.more if beyond else glyphs.left_half * rest
-        return block * full + tip
-    tip = glyphs.less if beyond else glyphs.right_half * rest
-    return tip + block * full
+def _one_side(value: float, largest: float, cells: int, glyphs: Glyphs, thick: bool) -> str:
+    fraction = abs(value) / largest if largest > 0 else 0.0
+    cell = glyphs.block if thick else glyphs.bar
+    if fraction > 1 + 0.5 / cells:
+        return glyphs.less + cell * (cells - 1) if value < 0 else cell * (cells - 1) + glyphs.more
+    full, rest = divmod(_halves(fraction, cells), 2)
+    if value < 0:
+        return (glyphs.block_start if thick else glyphs.bar_start) * rest + cell * full
+    return cell * full + (glyphs.block_end if thick else glyphs.bar_end) * rest
+
+
+def _halves(fraction: float, cells: int) -> int:
+    """Half cells that are filled."""
+    if fraction <= 0:
+        return 0
+    return min(max(round(fraction * cells * 2), 1), cells * 2)

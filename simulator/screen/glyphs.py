@@ -14,20 +14,20 @@ class Glyphs:
     """One repertoire.
 
     :ivar joints: the frame's characters by the sum of UP, DOWN, LEFT and RIGHT.
-    :ivar eighths: a cell filled from the left with 0 to 8 eighths.
-    :ivar left_half, right_half: a cell of which one half is filled.
-    :ivar left_edge, right_edge: a cell with a trace at one edge.
+    :ivar bar: a filled cell of a bar, and ``bar_start`` and ``bar_end`` the half cells at its ends.
+    :ivar block, block_start, block_end: the same for bars of full height.
     :ivar track: an empty cell of a bar.
     :ivar braille: whether plots may use braille patterns.
     :ivar grid, load, solar: what stands for a series in plots without braille and in legends.
     """
 
     joints: str
-    eighths: str
-    left_half: str
-    right_half: str
-    left_edge: str
-    right_edge: str
+    bar: str
+    bar_start: str
+    bar_end: str
+    block: str
+    block_start: str
+    block_end: str
     track: str
     centre: str
     braille: bool
@@ -48,13 +48,14 @@ class Glyphs:
 
 UNICODE = Glyphs(
     joints=" │││─╯╮┤─╰╭├─┴┬┼",
-    eighths=" ▏▎▍▌▋▊▉█",
-    left_half="▌",
-    right_half="▐",
-    left_edge="▏",
-    right_edge="▕",
+    bar="━",
+    bar_start="╺",
+    bar_end="╸",
+    block="█",
+    block_start="▐",
+    block_end="▌",
     track="─",
-    centre="│",
+    centre="┼",
     braille=True,
     dot="·",
     dash="─",
@@ -74,13 +75,14 @@ UNICODE = Glyphs(
 
 ASCII = Glyphs(
     joints=" |||-+++-+++-+++",
-    eighths="     ####",
-    left_half="#",
-    right_half="#",
-    left_edge=".",
-    right_edge=".",
+    bar="=",
+    bar_start="=",
+    bar_end="=",
+    block="#",
+    block_start="#",
+    block_end="#",
     track="-",
-    centre="|",
+    centre="+",
     braille=False,
     dot="-",
     dash="-",

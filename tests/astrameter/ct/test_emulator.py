@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from astrameter.ct.answer import MAX_ANSWER
 from astrameter.ct.emulator import MAX_REQUEST, Answer, EmulatedCt, Poll
-from astrameter.ct.fleet import MAX_CONSUMERS
 from astrameter.ct.failsafe import Stage
+from astrameter.ct.fleet import MAX_CONSUMERS
 from astrameter.ct.options import CLASSIC, CtOptions
 from astrameter.ct.settings import SettingError
 from astrameter.ct.wire import encode

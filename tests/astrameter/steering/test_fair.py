@@ -270,14 +270,22 @@ class Tracking(Loop):
         for period_s in (0.5, 1.0, 2.0, 5.0, 10.0):
             for delay_s in (0.0, 0.3, 0.5, 1.0, 2.0):
                 for dead_time_s in (0.0, 2.0):
-                    house = House(
-                        [Pack("a", dead_time_s=dead_time_s), Pack("b", dead_time_s=dead_time_s)],
-                        lambda t: 300 if t < 1060 else 1300,
-                        period_s=period_s,
-                        delay_s=delay_s,
-                    )
-                    house.run(240)
-                    self.assert_settled(house, 40, 30)
+                    self.assert_settled(self.after_a_step(period_s, delay_s, dead_time_s))
+
+    def test_a_meter_much_slower_than_assumed_makes_them_hunt_but_not_more_and_more(self) -> None:
+        for period_s in (0.5, 1.0, 2.0, 5.0, 10.0):
+            for dead_time_s in (0.0, 2.0):
+                house = self.after_a_step(period_s, 3.0, dead_time_s)
+                self.assertLess(max(map(abs, house.grids(60))), 150)
+
+    def after_a_step(self, period_s: float, delay_s: float, dead_time_s: float) -> House:
+        """Three minutes after the load rose by 1000 W."""
+        packs = [Pack(name, dead_time_s=dead_time_s) for name in "ab"]
+        house = House(
+            packs, lambda t: 300 if t < 1060 else 1300, period_s=period_s, delay_s=delay_s
+        )
+        house.run(240)
+        return house
 
     def test_batteries_that_poll_at_different_speeds(self) -> None:
         house = House([Pack("v3", poll_s=0.45), Pack("v2", poll_s=3.1)], lambda _t: 1200)

@@ -1,0 +1,210 @@
+"""The controller: cover the house load, fairly, without overshoot.
+
+Per poll: take in the report, take in the reading, share the load, and send the reading whose
+effect on this battery is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from astrameter.reading import Sample
+from astrameter.steering.families import charges_from_ac, needs_keep_alive
+from astrameter.steering.interface import INSPECTION, Battery, Mode
+from astrameter.steering.models.law import choose
+from astrameter.steering.observer import LoadObserver
+from astrameter.steering.options import SteeringOptions
+from astrameter.steering.shares import Member, share
+from astrameter.steering.unit import Unit
+
+_QUIET_ERROR_W = 50.0
+_QUIET_OWN_W = 40.0
+_QUIET_OTHERS_W = 60.0
+_UNFAIR_W = 25.0
+_EXCHANGE_W = 14.0
+_WARM_W = 25.0
+
+
+class Steering:
+    """Implements :class:`~astrameter.steering.interface.Controller`."""
+
+    def __init__(self, options: SteeringOptions) -> None:
+        self.last_grid_w = 0.0
+        self._options = options
+        self._observer = LoadObserver()
+        self._units: dict[str, Unit] = {}
+        self._intents: dict[str, float] = {}
+        self._readings: dict[str, float] = {}
+
+    def configure(self, options: SteeringOptions) -> None:
+        """Use other options from the next poll on."""
+        self._options = options
+
+    def report(self, battery: Battery, now: float) -> None:
+        unit = self._units.get(battery.consumer_id)
+        if unit is None:
+            unit = Unit(battery.device_type, battery.power_w, now)
+            self._units[battery.consumer_id] = unit
+            self._observer.shift(battery.power_w)
+        unit.report(battery.power_w, now)
+        self._observer.advance(now)
+
+    def instruct(
+        self, battery: Battery, sample: Sample, fleet: Collection[Battery], now: float
+    ) -> float:
+        self.last_grid_w = sample.total
+        units = self._units
+        histories = [units[b.consumer_id].history for b in fleet if b.consumer_id in units]
+        self._observer.observe(sample, histories)
+        unit = units[battery.consumer_id]
+        mode = battery.mode
+        if mode is Mode.AUTO:
+            reading_w = self._auto(battery, unit, fleet, now)
+        else:
+            target_w = battery.manual_target_w if mode is Mode.MANUAL else 0.0
+            self._intents[battery.consumer_id] = target_w
+            reading_w = round(target_w - battery.power_w)
+        unit.sent(reading_w, now)
+        told = reading_w if mode is not Mode.INACTIVE else 0
+        self._readings[battery.consumer_id] = float(told)
+        return float(reading_w)
+
+    def intent_w(self, consumer_id: str) -> float | None:
+        return self._intents.get(consumer_id)
+
+    def last_reading_w(self, consumer_id: str) -> float | None:
+        return self._readings.get(consumer_id)
+
+    def saturation(self, consumer_id: str) -> float:
+        unit = self._units.get(consumer_id)
+        if unit is None:
+            return 0.0
+        limited = min(unit.up.limit_w, unit.down.limit_w) < float("inf")
+        return 1.0 if limited else 0.0
+
+    def forget(self, consumer_id: str) -> None:
+        unit = self._units.pop(consumer_id, None)
+        if unit is not None:
+            self._observer.shift(-unit.power_w)
+        self._intents.pop(consumer_id, None)
+        self._readings.pop(consumer_id, None)
+
+    def rotate(self, consumer_ids: Collection[str]) -> None:
+        """All batteries are at work all the time: there is no lead to hand over."""
+
+    # ------------------------------------------------------------------------------- auto
+
+    def _auto(self, battery: Battery, unit: Unit, fleet: Collection[Battery], now: float) -> int:
+        pool = [b for b in fleet if b.mode is Mode.AUTO and b.phase != INSPECTION]
+        outside_w = sum(b.power_w for b in fleet) - sum(b.power_w for b in pool)
+        load_w = (self._observer.load_w or 0.0) - outside_w
+        shares = share(load_w, [self._member(b, load_w, pool) for b in pool])
+        target_w = self._target_w(battery, unit, pool, shares, load_w, now)
+        share_w = shares[battery.consumer_id]
+        self._intents[battery.consumer_id] = share_w if target_w is None else target_w
+        if target_w is None:
+            return 0
+        if unit.held and (target_w - unit.power_w) * unit.held > 0:
+            target_w = (
+                min(target_w, unit.setpoint_w) if unit.held > 0 else max(target_w, unit.setpoint_w)
+            )
+        return choose(unit.bank.law, target_w, unit.power_w, now, unit.poll_s)
+
+    def _member(self, battery: Battery, load_w: float, pool: Sequence[Battery]) -> Member:
+        unit = self._units[battery.consumer_id]
+        low_w = -unit.down.limit_w if charges_from_ac(battery.device_type) else 0.0
+        high_w = unit.up.limit_w
+        floor_w = self._floor_w(battery)
+        if floor_w > 0:
+            low_w = floor_w
+        return Member(battery.consumer_id, battery.weight, low_w, max(low_w, high_w))
+
+    def _floor_w(self, battery: Battery) -> float:
+        if battery.weight <= 0:
+            return 0.0
+        if battery.min_output_w is not None:
+            return battery.min_output_w
+        return self._options.min_dc_output if needs_keep_alive(battery.device_type) else 0.0
+
+    def _target_w(
+        self,
+        battery: Battery,
+        unit: Unit,
+        pool: Sequence[Battery],
+        shares: dict[str, float],
+        load_w: float,
+        now: float,
+    ) -> float | None:
+        """Where the battery should go; None: stay."""
+        me = battery.consumer_id
+        share_w = shares[me]
+        own_w = share_w - unit.counted_w
+        dead_w = self._observer.dead_zone_w
+        others = [b.consumer_id for b in pool if b.consumer_id != me]
+        if not others:
+            return share_w if abs(own_w) > dead_w else None
+        units = self._units
+        off = {i: shares[i] - units[i].counted_w for i in others}
+        error_w = own_w + sum(off.values())
+        if (
+            abs(error_w) <= _QUIET_ERROR_W
+            and abs(own_w) <= _QUIET_OWN_W
+            and all(abs(d) <= _QUIET_OTHERS_W for d in off.values())
+        ):
+            return self._quiet_target_w(unit, own_w, off, error_w, dead_w)
+        return self._moving_target_w(me, unit, others, shares, load_w, now)
+
+    def _quiet_target_w(
+        self, unit: Unit, own_w: float, off: dict[str, float], error_w: float, dead_w: float
+    ) -> float | None:
+        """Small errors go to one battery, or every part would lie in a dead zone."""
+        if abs(error_w) > dead_w:
+            sign = 1 if error_w > 0 else -1
+            most_w = max(own_w * sign, *(d * sign for d in off.values()))
+            return unit.counted_w + error_w if own_w * sign >= 0.8 * most_w else None
+        if abs(own_w) > _UNFAIR_W and abs(error_w) < 12 and own_w * error_w >= 0:
+            return unit.counted_w + min(max(own_w, -_EXCHANGE_W), _EXCHANGE_W)
+        return None
+
+    def _moving_target_w(
+        self,
+        me: str,
+        unit: Unit,
+        others: Sequence[str],
+        shares: dict[str, float],
+        load_w: float,
+        now: float,
+    ) -> float:
+        """Predict where the others will be, and fill the gap."""
+        share_w = shares[me]
+        horizon_s = max(1.0, 1.1 * unit.poll_s)
+        gap_w = load_w - share_w
+        for i in others:
+            other = self._units[i]
+            if other.held:
+                gap_w -= other.power_w
+            elif other.poll_s <= 1.5 * unit.poll_s + 0.3:
+                gap_w -= self._soon_w(other, shares[i], now, horizon_s)
+            else:
+                gap_w -= other.history.moving_at(now + horizon_s)
+        if abs(gap_w) < 8:
+            return share_w
+        target_w = share_w + gap_w
+        if gap_w < 0:
+            target_w = max(target_w, share_w - 150)
+        if target_w * load_w < 0:
+            target_w = 0.0
+        if 0 <= target_w < _WARM_W <= share_w:
+            target_w = _WARM_W
+        return target_w
+
+    def _soon_w(self, other: Unit, share_w: float, now: float, horizon_s: float) -> float:
+        """The set point of another battery after its polls within the horizon."""
+        at = other.polled_at + other.poll_s
+        if at > now + horizon_s:
+            return other.setpoint_w
+        law = other.bank.law.copy()
+        while at <= now + horizon_s:
+            law.step(round(share_w - law.setpoint_w), other.power_w, at)
+            at += max(other.poll_s, 0.1)
+        return law.setpoint_w

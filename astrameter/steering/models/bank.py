@@ -1,0 +1,83 @@
+"""Which law a battery follows: several copies run beside each other, the best one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from astrameter.steering.models.b2500 import ClassicB2500
+from astrameter.steering.models.integer import IntegerLaw
+from astrameter.steering.models.law import Law
+from astrameter.steering.models.venus_c import VenusC
+
+_FORGET = 0.9
+_MOST_W = 120.0
+_BETTER_BY = 25.0
+_TELLING_W = 12.0
+
+
+class Bank:
+    """The candidate laws of one battery.
+
+    :ivar law: the one that explains its behaviour best.
+    """
+
+    def __init__(self, laws: Sequence[Law], power_w: float) -> None:
+        self._laws = tuple(laws)
+        self._cost = [0.0] * len(self._laws)
+        self._used = 0
+        for law in self._laws:
+            law.settle(power_w)
+
+    @property
+    def law(self) -> Law:
+        return self._laws[self._used]
+
+    def step(self, reading_w: int, power_w: float, now: float) -> None:
+        """The battery was sent ``reading_w``: all copies take it in."""
+        for law in self._laws:
+            law.step(reading_w, power_w, now)
+
+    def judge(self, power_w: float, reach_w: float, before_w: float) -> None:
+        """Compare the copies with a report.
+
+        :param reach_w: how far the output can have moved since ``before_w``, the last report.
+        """
+        laws = self._laws
+        if len(laws) == 1:
+            return
+        errors = [abs(power_w - _reached(law.setpoint_w, before_w, reach_w)) for law in laws]
+        if max(errors) - min(errors) < _TELLING_W:
+            return
+        cost = self._cost
+        for i, error_w in enumerate(errors):
+            cost[i] = _FORGET * cost[i] + min(error_w, _MOST_W)
+        best = min(range(len(cost)), key=cost.__getitem__)
+        if cost[best] + _BETTER_BY < cost[self._used]:
+            self._used = best
+
+    def settle(self, power_w: float) -> None:
+        """The battery rests at ``power_w``: whatever the copies thought, nothing is in flight."""
+        for law in self._laws:
+            law.settle(power_w)
+
+    def settle_others(self, power_w: float) -> None:
+        """The battery rests where the used copy says: bring the others there too."""
+        for i, law in enumerate(self._laws):
+            if i != self._used:
+                law.settle(power_w)
+
+
+def _reached(setpoint_w: float, before_w: float, reach_w: float) -> float:
+    return before_w + min(max(setpoint_w - before_w, -reach_w), reach_w)
+
+
+def bank_for(device_type: str, power_w: float) -> Bank:
+    """The laws that a device type may follow, the likeliest first."""
+    kind = device_type.strip().upper()
+    rest_w = 20 if kind.startswith("HMG") else 10
+    field: list[Law] = [IntegerLaw(rest_w, gate_s) for gate_s in (1.0, 5.0, 10.0)]
+    if kind.startswith(("HMA", "HMJ", "HMK")):
+        return Bank([ClassicB2500()], power_w)
+    if kind.startswith("VNSD"):
+        return Bank([*field, IntegerLaw(10, None)], power_w)
+    return Bank([*field, VenusC()], power_w)
