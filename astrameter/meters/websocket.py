@@ -151,14 +151,16 @@ class WebSocketClient(Service):
             self._retry = None
         self._trouble_kind, self._trouble_since, self.trouble = "", None, ""
         self._backoff.reset()
-        return succeed(None) if self._connection is None else self._connection.close()
+        connection = self._connection
+        if connection is None:
+            return succeed(None)
+        self._forget_connection()
+        return connection.close()
 
     # ------------------------------------------------------------------ the connection
 
     def _connect(self) -> None:
         self._retry = None
-        if self._connection is not None:
-            return  # restarted while the old one closes: its end brings the next
         try:
             if self._endpoint is None:
                 self._endpoint = endpoint_to(self._reactor, self._place)
@@ -188,17 +190,22 @@ class WebSocketClient(Service):
                 url=self._place.url.shown,
             )
 
-    def connection_ended(self, _connection: Connection, trouble: Trouble) -> None:
+    def connection_ended(self, connection: Connection, trouble: Trouble) -> None:
         """The connection is gone."""
-        self._connection = None
-        since, self._delivering_since = self._delivering_since, None
+        if connection is not self._connection:
+            return
+        since = self._delivering_since
         if since is not None and self._reactor.seconds() - since >= HELD_S:
             self._backoff.reset()
+        self._forget_connection()
+        self._again(trouble)
+
+    def _forget_connection(self) -> None:
+        self._connection = None
+        self._delivering_since = None
         if self._opened:
             self._opened = False
             self._contained(self._dialogue.stream_closed)
-        if self.running:
-            self._again(trouble)
 
     def _again(self, trouble: Trouble) -> None:
         """Remember why there is no connection, and try again later."""
@@ -210,9 +217,8 @@ class WebSocketClient(Service):
             self._log.warn(
                 "[{section}] {trouble}; trying again", section=self.section, trouble=trouble.text
             )
-        if self._retry is None:
-            wait_s = self._backoff.next_wait_s(trouble.patient)
-            self._retry = self._reactor.callLater(wait_s, self._connect)
+        wait_s = self._backoff.next_wait_s(trouble.patient)
+        self._retry = self._reactor.callLater(wait_s, self._connect)
 
     def _contained(self, call: Any, *arguments: Any) -> None:
         try:

@@ -78,6 +78,10 @@ class _Exclusive(serial.Serial):
 class _Port(SerialPort):
     _serialFactory: Any = _Exclusive
 
+    def writeSomeData(self, data: bytes) -> Any:
+        # The reactor goes on to write when a reader has closed the port in the same turn.
+        return 0 if self.disconnected else SerialPort.writeSomeData(self, data)
+
 
 class SerialWire(StreamWire):
     """A serial port."""

@@ -65,8 +65,6 @@ class StreamWire(Protocol):
             self._receiver.received(self, data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._gone:
-            return  # a serial port may say it twice
         self._gone = True
         if self._closed is not None:
             self._closed.callback(None)

@@ -14,7 +14,7 @@ from simulator.screen.spans import Line, Span, cut, fit, flow, spread, width
 
 Marks = list[tuple[int, Line]]
 
-EVEN_W = 50.0
+EVEN_W = 75.0
 """Grid power that counts as balanced."""
 
 _PEAK_POINTS = 120

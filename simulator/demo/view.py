@@ -60,7 +60,7 @@ def title_line(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> Line:
         ("title dim", f"{speed} "),
     ]
     right: list[Span] = [("title dim", f"{snapshot.link} ")]
-    if snapshot.speed not in (0.0, 1.0) and width_of(left) + width_of(right) + 60 <= columns:
+    if snapshot.speed not in (0.0, 1.0) and width_of(left) + width_of(right) + 50 <= columns:
         text = f"{glyphs.dot} the day is hurried, control runs in real time"
         left.append(("title dim", text))
     if width_of(left) + width_of(right) > columns:

@@ -68,13 +68,14 @@ def event_results(run: Recording) -> list[EventResult]:
 def _result(at_s: float, label: str, end_s: float, window: list[Observation]) -> EventResult:
     sign = 1 if window[0].grid_w > 0 else -1
     overshoot_w = max(0.0, *(-sign * o.grid_w for o in window))
-    calm_from = len(window)
-    while calm_from and abs(window[calm_from - 1].grid_w) < SETTLED_W:
-        calm_from -= 1
-    if calm_from < len(window):
-        since_s = window[calm_from].at_s
-        if window[-1].at_s - since_s >= SETTLED_FOR_S:
-            return EventResult(at_s, label, True, since_s - at_s, overshoot_w)
+    calm_since_s: float | None = None
+    for one in window:
+        if abs(one.grid_w) >= SETTLED_W:
+            calm_since_s = None
+        elif calm_since_s is None:
+            calm_since_s = one.at_s
+        elif one.at_s - calm_since_s >= SETTLED_FOR_S:
+            return EventResult(at_s, label, True, calm_since_s - at_s, overshoot_w)
     return EventResult(at_s, label, False, end_s - at_s, overshoot_w)
 
 

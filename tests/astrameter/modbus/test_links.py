@@ -350,6 +350,22 @@ class Serial(LinkTestCase):
         await deferLater(reactor, 0.01)
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    async def test_it_may_be_closed_while_something_is_to_be_written(self) -> None:
+        """The reactor then goes on to write, to a line that is no more."""
+        closed: list[Deferred[None]] = []
+
+        class Closing:
+            def received(self, wire: Any, _data: bytes) -> None:
+                closed.append(wire.close())
+
+        device = SerialDevice(self, say_nothing)
+        wire = await SerialLink(device.path).open(reactor, Closing())  # type: ignore[arg-type]
+        os.write(device.fileno(), b"x")
+        wire.send(b"y")
+        await until(lambda: closed)
+        await closed[0]
+        self.assertEqual(self.flushLoggedErrors(), [])
+
 
 class Explanations(SynchronousTestCase):
     def test_a_network_that_does_not_answer(self) -> None:
