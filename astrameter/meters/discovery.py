@@ -26,6 +26,9 @@ INFRASTRUCTURE = frozenset(
         "options",
         "polled",
         "pushed",
+        "sml_telegrams",
+        "sml_values",
+        "speedwire",
         "urls",
     }
 )

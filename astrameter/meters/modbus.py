@@ -86,7 +86,7 @@ class Options(MeterOptions):
         example="/dev/ttyUSB0",
     )
     baudrate: int = option(
-        integer(300, 4_000_000), default=9600, unit="bit/s", help="Speed of the serial line."
+        integer(300, 921_600), default=9600, unit="bit/s", help="Speed of the serial line."
     )
     parity: str = option(_parity(), default="N", help="Parity of the serial line.")
     stopbits: int = option(integer(1, 2), default=1, help="Stop bits of the serial line.")

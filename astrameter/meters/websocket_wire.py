@@ -120,6 +120,7 @@ class Connection:
         self._wire: _Wire | None = None
         self._transport: WebSocketTransport | None = None
         self._open = False
+        self._accepted = False
         self._ended = False
         self._heard = False
         self._trouble: Trouble | None = None
@@ -146,6 +147,7 @@ class Connection:
 
     def accepted(self) -> None:
         """The source took us: there is no hurry any more."""
+        self._accepted = True
         self._stop_deadline()
 
     def fail(self, trouble: Trouble) -> None:
@@ -314,11 +316,14 @@ class Connection:
     def _why_lost(self, reason: Failure) -> Trouble:
         if not self._open:
             return self._why_unreachable(reason)
-        return Trouble("lost", f"{self._place.url.shown} closed the connection")
+        text = f"{self._place.url.shown} closed the connection"
+        if self._accepted:
+            return Trouble("lost", text)
+        return Trouble("unaccepted", f"{text} and did not accept us: is the token right?")
 
     def _explained(self, failure: Failure) -> MeterError:
         url = self._place.url
-        error = failure.value
+        error: Any = failure.value
         explained = error if isinstance(error, MeterError) else explain(error, url)
         if not isinstance(explained, MeterError):
             name = type(explained).__name__

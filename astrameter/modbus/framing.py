@@ -1,8 +1,8 @@
 """Frames around messages: MBAP on TCP and UDP, RTU on serial lines. Bytes in, bytes out.
 
-A ``...Framing`` belongs to one connection. It never raises on what arrives, never holds more than
-one frame and the chunk at hand, and finds the next good frame as far as that can be: on a serial
-line always, in a TCP stream that lost its step never.
+A ``...Framing`` belongs to one connection. It never raises on what arrives, keeps no more than 512
+bytes of it, and finds the next good frame as far as that can be: on a serial line always, in a TCP
+stream that lost its step never.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ class Steering:
             elif other.poll_s <= 1.5 * unit.poll_s + 0.3:
                 gap_w -= self._soon_w(other, shares[i], now, horizon_s)
             else:
-                gap_w -= other.history.moving_at(now + horizon_s)
+                gap_w -= self._slow_w(other, unit.poll_s, now)
         if abs(gap_w) < 8:
             return share_w
         target_w = share_w + gap_w
@@ -197,6 +197,22 @@ class Steering:
         if 0 <= target_w < _WARM_W <= share_w:
             target_w = _WARM_W
         return target_w
+
+    def _slow_w(self, other: Unit, poll_s: float, now: float) -> float:
+        """What a slower battery will deliver by the time that a step made now has landed.
+
+        While it is rising, a little earlier than that: stepping back too soon costs a short
+        import, too late an export.
+        """
+        rising_w = other.setpoint_w - other.power_w
+        lead_s = poll_s
+        if rising_w > 0:
+            lead_s += rising_w / other.history.slew_w_per_s + poll_s
+        at = now + lead_s
+        if self._observer.alignment.moving:
+            reach_w = other.history.slew_w_per_s * (at - other.polled_at)
+            return other.power_w + min(max(rising_w, -reach_w), reach_w)
+        return other.setpoint_w if at >= other.polled_at + other.poll_s else other.power_w
 
     def _soon_w(self, other: Unit, share_w: float, now: float, horizon_s: float) -> float:
         """The set point of another battery after its polls within the horizon."""

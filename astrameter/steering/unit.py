@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 from astrameter.steering.history import PowerHistory
@@ -14,6 +15,7 @@ _STARTING_S = 6.5
 _RETRY_S = 60.0
 _RETRY_MOST_S = 1800.0
 _TRIAL_S = 120.0
+_LOST_IN_A_ROW = 2
 
 
 @dataclass(slots=True)
@@ -76,7 +78,8 @@ class Unit:
         self._missing_since: float | None = None
         self._commanded_at = now
         self._peaks: dict[int, float] = {}
-        self._wrong_way = 0
+        self._changes: deque[float] = deque(maxlen=4)
+        self._lost = 0
         self._still_since = now
 
     @property
@@ -110,8 +113,11 @@ class Unit:
         """It was answered ``reading_w``."""
         before_w = self.setpoint_w
         self.bank.step(reading_w, self.power_w, now)
-        if abs(self.setpoint_w - before_w) > 3 and abs(before_w - self.power_w) <= 8:
+        change_w = self.setpoint_w - before_w
+        if abs(change_w) > 3 and abs(before_w - self.power_w) <= 8:
             self._commanded_at = now
+        if abs(change_w) > 8:
+            self._changes.append(change_w)
         self.history.target_w = self.setpoint_w
 
     def _starting(self, now: float) -> bool:
@@ -142,10 +148,17 @@ class Unit:
                 self.bank.settle_others(self.power_w)
             return
         if moved_w * error_w > 0 and abs(moved_w) > 3:
+            self._lost = 0
             self.held = 0
             self._missing_since = None
             return
         if self._starting(now):
+            return
+        if self._lost < _LOST_IN_A_ROW and self._was_lost(error_w, moved_w):
+            self._lost += 1
+            self.bank.settle(self.power_w)
+            self.history.target_w = self.power_w
+            self._changes.clear()
             return
         if self._missing_since is None:
             self._missing_since = now
@@ -154,13 +167,25 @@ class Unit:
         if now - self._missing_since > 1.2 + 2 * self.poll_s:
             self._give_up(error_w, now)
 
+    def _was_lost(self, error_w: float, moved_w: float) -> bool:
+        """It rests exactly where it would without one of the last commands: that one was lost,
+        or skipped by a filter of its own."""
+        if abs(moved_w) > 3:
+            return False
+        total_w = 0.0
+        for change_w in reversed(self._changes):
+            total_w += change_w
+            if abs(error_w - change_w) <= 3 or abs(error_w - total_w) <= 3:
+                return True
+        return False
+
     def _give_up(self, error_w: float, now: float) -> None:
         """It has not followed for a while: learn a limit, or accept where it is."""
         direction = 1 if error_w > 0 else -1
         ceiling = self.up if direction > 0 else self.down
         reached_w = self.power_w * direction
         peak_w = self._peaks.get(direction)
-        if reached_w < RESTING_W and abs(self.setpoint_w) > 30:
+        if abs(self.power_w) < RESTING_W and abs(self.setpoint_w) > 30:
             ceiling.learn(0.0, now)
         elif peak_w is not None and abs(reached_w - peak_w) <= max(20.0, 0.1 * peak_w):
             ceiling.learn(max(0.0, reached_w), now)

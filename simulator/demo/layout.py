@@ -79,7 +79,7 @@ def lay_out(columns: int, rows: int, batteries: int) -> dict[int, Box]:
 
 
 def _batteries(count: int, most: int) -> Band:
-    return Band((BATTERIES,), min(count, 3), min(count, most), 2)
+    return Band((BATTERIES,), min(count, 3), min(count, most), 9)
 
 
 def _stack(bands: Sequence[Band], order: Sequence[int], area: Box) -> dict[int, Box]:
