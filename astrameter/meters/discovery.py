@@ -18,11 +18,15 @@ INFRASTRUCTURE = frozenset(
     {
         "digest",
         "discovery",
+        "homeassistant_states",
+        "homewizard_ca",
+        "homewizard_tls",
         "http",
         "http_agent",
         "interface",
         "json_device",
         "jsonpaths",
+        "login",
         "options",
         "polled",
         "pushed",
@@ -30,6 +34,9 @@ INFRASTRUCTURE = frozenset(
         "sml_values",
         "speedwire",
         "urls",
+        "websocket",
+        "websocket_connection",
+        "websocket_wire",
     }
 )
 """Modules of this package that are no kinds of meters; a test checks that this is complete.

@@ -21,17 +21,17 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.logger import Logger
 
-from astrameter.deferreds import Clock, sleep, spawn
+from astrameter.deferreds import sleep, spawn
+from astrameter.meters.homeassistant_states import States
 from astrameter.meters.http import HttpClient, prepare
 from astrameter.meters.interface import MeterKind
 from astrameter.meters.json_device import lone_host
-from astrameter.meters.jsonpaths import as_number
 from astrameter.meters.options import MeterOptions
 from astrameter.meters.pushed import PushedMeter
 from astrameter.meters.urls import Url, device_url
-from astrameter.meters.websocket import Complaints, Message, Place, Trouble, WebSocketClient
+from astrameter.meters.websocket import Message, Place, Trouble, WebSocketClient
 from astrameter.options import Kind, Section, boolean, items, option, optional, port, text
-from astrameter.reading import MeterError, Sample, sample_of
+from astrameter.reading import MeterError
 
 SEED_AFTER_S = 0.2
 """Home Assistant sends what it knows right after the subscription; REST is for the rest."""
@@ -158,67 +158,6 @@ def check(options: Options) -> Iterator[tuple[str, str]]:
                 yield key, f"{name!r} is no entity; write it like sensor.grid_power"
 
 
-class _Entity:
-    """One sensor, as far as we know it.
-
-    :ivar value: watts; None while it has none.
-    :ivar at: when that arrived, monotonic seconds.
-    :ivar heard: Home Assistant has said something about it in this connection.
-    :ivar absence: why there is no value, for the owner.
-    """
-
-    _log = Logger()
-
-    def __init__(self, section: str, name: str, clock: Clock) -> None:
-        self.name = name
-        self.value: float | None = None
-        self.at = 0.0
-        self.heard = False
-        self.absence = ""
-        self._section = section
-        self._clock = clock
-        self._complaints = Complaints(clock)
-        self.forget()
-
-    def forget(self) -> None:
-        """Nothing is known of it."""
-        self.value = None
-        self.heard = False
-        self.absence = f"Home Assistant has not said anything about {self.name} yet"
-
-    def removed(self) -> None:
-        """Home Assistant has it no more."""
-        self.value = None
-        self.heard = True
-        self.absence = f"Home Assistant does not have {self.name} any more"
-
-    def repeated(self) -> bool:
-        """Its state was reported again; whether it has one that counts."""
-        self.at = self._clock.seconds()
-        return self.value is not None
-
-    def take(self, state: object) -> bool:
-        """It has a new state; whether that is something to wake up for: null is not."""
-        self.heard = True
-        self.at = self._clock.seconds()
-        try:
-            number = as_number(state, self.name)
-            self.value = sample_of((number,), self.at).watts[0]
-        except MeterError as error:
-            self.value = None
-            self.absence = str(error)
-            if self._complaints.bad():
-                self._log.warn(
-                    "[{section}] no reading: {error}", section=self._section, error=str(error)
-                )
-            return state is not None
-        if self._complaints.good():
-            self._log.info(
-                "[{section}] {entity} is a number again", section=self._section, entity=self.name
-            )
-        return True
-
-
 class HomeAssistantMeter(PushedMeter):
     """Subscribes to some entities; their numbers are the reading."""
 
@@ -227,12 +166,7 @@ class HomeAssistantMeter(PushedMeter):
     def __init__(self, reactor: Any, section: str, options: Options) -> None:
         PushedMeter.__init__(self, reactor, section)
         self._options = options
-        names = {name for pair in options.pairs for name in pair if name is not None}
-        self._entities = {name: _Entity(section, name, reactor) for name in sorted(names)}
-        self._pairs = [
-            (self._entities[plus], None if minus is None else self._entities[minus])
-            for plus, minus in options.pairs
-        ]
+        self._states = States(section, options.pairs, reactor)
         url = options.url("/api/websocket")
         self._shown = url.shown
         place = Place(
@@ -256,8 +190,7 @@ class HomeAssistantMeter(PushedMeter):
         return gatherResults(closing).addCallback(lambda _: None)
 
     def absence(self) -> str:
-        missing = (entity.absence for entity in self._entities.values() if entity.value is None)
-        return self._client.trouble or next(missing, "the sum of the sensors is no power")
+        return self._client.trouble or self._states.absence()
 
     # ------------------------------------------------------------------ the dialogue
 
@@ -270,14 +203,13 @@ class HomeAssistantMeter(PushedMeter):
         if self._seeding is not None:
             self._seeding.cancel()
             self._seeding = None
-        for entity in self._entities.values():
-            entity.forget()
+        self._states.forget()
         self.store(None)
 
     def stream_message(self, message: Message) -> None:
         match message.get("type"):
             case "event" if self.connected:
-                self._apply(message.get("event"))
+                self._update(self._states.apply(message.get("event")))
             case "auth_required" if not self.connected:
                 self._log_in()
             case "auth_ok" if not self.connected:
@@ -311,7 +243,7 @@ class HomeAssistantMeter(PushedMeter):
             {
                 "id": SUBSCRIPTION_ID,
                 "type": "subscribe_entities",
-                "entity_ids": list(self._entities),
+                "entity_ids": [entity.name for entity in self._states.entities],
             }
         )
         self._seeding = spawn(self._seed(), "asking Home Assistant for states", self._log)
@@ -329,50 +261,10 @@ class HomeAssistantMeter(PushedMeter):
         )
         self._client.give_up(Trouble("subscription", text, patient=True))
 
-    def _apply(self, event: object) -> None:
-        """Compressed states: ``a`` added, ``c`` changed, ``r`` removed."""
-        if not isinstance(event, dict):
-            return
-        news = False
-        for entity, state in self._of_ours(event.get("a")):
-            if "s" in state:
-                news |= entity.take(state["s"])
-        for entity, change in self._of_ours(event.get("c")):
-            now = change.get("+")
-            if not isinstance(now, dict):
-                continue
-            if "s" in now:
-                news |= entity.take(now["s"])
-            elif "lu" in now or "lc" in now:
-                news |= entity.repeated()
-        gone = event.get("r")
-        for name in gone if isinstance(gone, list) else ():
-            if isinstance(name, str) and name in self._entities:
-                self._entities[name].removed()
-        self._update(news)
-
-    def _of_ours(self, states: object) -> Iterator[tuple[_Entity, dict[str, Any]]]:
-        for name, state in states.items() if isinstance(states, dict) else ():
-            entity = self._entities.get(name)
-            if entity is not None and isinstance(state, dict):
-                yield entity, state
-
     def _update(self, news: bool) -> None:
-        try:
-            self.store(self._reading())
-        except MeterError:
-            self.store(None)
+        self.store(self._states.reading())
         if news:
             self.wake()
-
-    def _reading(self) -> Sample | None:
-        watts = []
-        for plus, minus in self._pairs:
-            subtracted = 0.0 if minus is None else minus.value
-            if plus.value is None or subtracted is None:
-                return None
-            watts.append(plus.value - subtracted)
-        return sample_of(watts, min(entity.at for entity in self._entities.values()))
 
     # ------------------------------------------------------------------ what is not pushed
 
@@ -383,7 +275,7 @@ class HomeAssistantMeter(PushedMeter):
         it may then stay as it is for a long time.
         """
         await sleep(self._clock, SEED_AFTER_S)
-        for entity in self._entities.values():
+        for entity in self._states.entities:
             if entity.heard:
                 continue
             url = self._options.url(f"/api/states/{entity.name}")

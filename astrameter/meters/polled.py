@@ -23,8 +23,9 @@ def _nothing_to_close() -> Deferred[None]:
 class PolledMeter(Service):
     """Asks once for any number of simultaneous readers, and only while it runs.
 
-    :param fetch: asks the device: watts, one entry a phase; fails with MeterError. It must end
-        by itself, in good or ill, and may be cancelled.
+    :param fetch: asks the device: watts, one entry a phase, measured just now; or a sample, where
+        the device tells the same again until it has measured anew. Fails with MeterError. It must
+        end by itself, in good or ill, and may be cancelled.
     :param close: frees what ``fetch`` uses; called at every stop, when no ``fetch`` runs.
     """
 
@@ -35,7 +36,7 @@ class PolledMeter(Service):
         self,
         section: str,
         clock: IReactorTime,
-        fetch: Callable[[], Awaitable[Sequence[float]]],
+        fetch: Callable[[], Awaitable[Sequence[float] | Sample]],
         close: Callable[[], Deferred[None]] = _nothing_to_close,
     ) -> None:
         self.section = section
@@ -69,7 +70,10 @@ class PolledMeter(Service):
 
     async def _sample(self) -> Sample:
         try:
-            return sample_of(await self._fetch(), self._clock.seconds())
+            found = await self._fetch()
+            if isinstance(found, Sample):
+                return found
+            return sample_of(found, self._clock.seconds())
         except MeterError:
             raise
         except CancelledError:

@@ -15,7 +15,8 @@ from twisted.python.failure import Failure
 
 from astrameter.backoff import Backoff
 from astrameter.deferreds import Clock
-from astrameter.meters.websocket_wire import Connection, Place, Trouble, endpoint_to
+from astrameter.meters.websocket_connection import Connection
+from astrameter.meters.websocket_wire import Place, Trouble, endpoint_to
 
 __all__ = ["Complaints", "Dialogue", "Message", "Place", "Trouble", "WebSocketClient"]
 

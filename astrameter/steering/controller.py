@@ -23,6 +23,7 @@ _QUIET_OTHERS_W = 60.0
 _UNFAIR_W = 25.0
 _EXCHANGE_W = 14.0
 _WARM_W = 25.0
+_DIVE_W = 150.0
 
 
 class Steering:
@@ -191,7 +192,7 @@ class Steering:
             return share_w
         target_w = share_w + gap_w
         if gap_w < 0:
-            target_w = max(target_w, share_w - 150)
+            target_w = max(target_w, share_w - _DIVE_W)
         if target_w * load_w < 0:
             target_w = 0.0
         if 0 <= target_w < _WARM_W <= share_w:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulator.batteries.acceptance import Answer
 from simulator.batteries.config import SPIKE_GATE_TYPES, BatteryConfig
-from simulator.batteries.families import HMG
+from simulator.batteries.families import HMG, IntegerFamily
 from simulator.batteries.integer_law import IntegerLaw, gain_of
 from simulator.batteries.law import Situation
 from simulator.batteries.selection import conflict, select
@@ -22,8 +22,8 @@ class FieldRegulator:
     that a further conflict extends it, and nothing else is done.
     """
 
-    def __init__(self, config: BatteryConfig) -> None:
-        family, firmware = config.family, config.firmware_version
+    def __init__(self, config: BatteryConfig, family: IntegerFamily) -> None:
+        firmware = config.firmware_version
         # Section 1.2: a loop gain outside 30..100 % counts as 100, on HMG v151 as 90.
         default_ratio = 90 if family is HMG and firmware <= 151 else 100
         self._family = family
@@ -53,7 +53,7 @@ class FieldRegulator:
         )
         if selection is None:
             return
-        now, power_w, sent_w, low_w, high_w, _ = situation
+        now, power_w, sent_w, low_w, high_w = situation[:5]
         if conflict(selection, power_w, sent_w):
             self._locked_until = now + LOCKOUT_S
             self._law.setpoint_w = self._family.conflict_w

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from simulator.batteries.families import Family
+from simulator.batteries.families import IntegerFamily
 
 SPIKE_W = 50
 """A jump of the grid power beyond this is a spike ..."""
@@ -46,7 +46,7 @@ class IntegerLaw:
     )
 
     def __init__(
-        self, family: Family, gain: float = 1.0, spike_gate: bool = True, setpoint_w: float = 0.0
+        self, family: IntegerFamily, gain: float = 1.0, spike_gate: bool = True, setpoint_w: float = 0.0
     ) -> None:
         self._family = family
         self._gain = gain

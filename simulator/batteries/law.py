@@ -15,6 +15,9 @@ class Situation(NamedTuple):
     :ivar sent_w: own power as sent in the last request.
     :ivar low_w: smallest setpoint the inverter can take now, 0 or less.
     :ivar high_w: largest setpoint the inverter can take now, 0 or more.
+    :ivar max_charge_w, max_discharge_w: the same limits without regard to the state of charge,
+        both positive.
+    :ivar soc: state of charge 0..1.
     :ivar dc_input_w: solar power fed into the battery itself.
     """
 
@@ -23,6 +26,9 @@ class Situation(NamedTuple):
     sent_w: int
     low_w: float
     high_w: float
+    max_charge_w: float
+    max_discharge_w: float
+    soc: float
     dc_input_w: float
 
 

@@ -45,12 +45,15 @@ class Console:
             "q": leave,
             "Q": leave,
             "esc": leave,
+            "ctrl c": leave,
         }
         urwid.set_encoding("utf-8" if glyphs.braille else "ascii")
         self._painted = Painted(self._draw)
+        self._screen = urwid.display.raw.Screen()
         self._loop = urwid.MainLoop(
             self._painted,
             PALETTE,
+            self._screen,
             handle_mouse=False,
             event_loop=urwid.TwistedEventLoop(reactor, manage_reactor=False),
             unhandled_input=self._pressed,
@@ -60,8 +63,13 @@ class Console:
         self._snapshot: Snapshot | None = None
 
     def start(self) -> None:
-        """Take over the terminal."""
+        """Take over the terminal.
+
+        Ctrl-C becomes a key: as a signal it would reach ``make`` as well, which would end with
+        an error.
+        """
         self._loop.start()
+        self._screen.tty_signal_keys(intr="undefined")
         spawn(self._run(), "drawing the screen", self._log)
 
     def stop(self) -> None:

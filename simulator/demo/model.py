@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from astrameter.events import CtAnswered
 from astrameter.reading import PhaseWatts
 from simulator.batteries.battery import Battery
-from simulator.batteries.families import HMG, VNSA, VNSD, VNSE3, Family
 from simulator.demo.journal import CLEAR, Event, Journal
 from simulator.demo.money import Money, MoneyLook
 from simulator.house import House
@@ -27,7 +26,8 @@ TREND_POINTS = 1200
 ANSWERS_OVER_S = 5.0
 """Answers are counted over so many seconds."""
 
-_MODELS = {HMG: "Venus E v2", VNSE3: "Venus E v3", VNSA: "Venus A", VNSD: "Venus D"}
+_MODELS = {"HMG": "Venus E v2", "VNSE3": "Venus E v3", "VNSA": "Venus A", "VNSD": "Venus D"}
+"""What people call the families of firmware."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Model:
     def _battery(self, battery: Battery, now: float) -> BatteryLook:
         target_w, told_at = self._told.get(battery.mac.lower(), (None, None))
         return BatteryLook(
-            name=model_name(battery.config.family),
+            name=_MODELS.get(battery.config.family.name, battery.config.device_type),
             phase=battery.wired_phase,
             power_w=battery.power_w_at(now),
             target_w=target_w,
@@ -191,8 +191,3 @@ class Model:
             age_s=None if told_at is None else now - told_at,
             largest_w=max(battery.limits_w),
         )
-
-
-def model_name(family: Family) -> str:
-    """What people call a family."""
-    return _MODELS.get(family, family.name)

@@ -80,6 +80,9 @@ class Demo:
         except PortError as error:
             self._give_up(str(error))
             return
+        except Exception as error:  # noqa: BLE001  nothing would run, and nobody would know
+            self._give_up(f"the demo could not start: {error!r}")
+            return
         self._started = True
         if self._seconds is not None:
             self._reactor.callLater(self._seconds, self._leave)

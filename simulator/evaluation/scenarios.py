@@ -55,6 +55,7 @@ def battery(number: int, device_type: str = "HMG-50", **more: Any) -> BatteryCon
         "startup_delay_s": 2.0,
         "min_power_w": 5.0,
         "inspection_polls": 1,
+        "report_index": 0,
         **more,
     }
     return BatteryConfig(**given)

@@ -31,7 +31,7 @@ class Law(Protocol):
         """How many polls ahead a choice of reading has consequences."""
 
 
-LOOKAHEAD_POLL_S = 1.0
+SPEAK_W = 30.0
 
 
 def choose(law: Law, target_w: float, power_w: float, now: float, poll_s: float) -> int:
@@ -46,7 +46,9 @@ def choose(law: Law, target_w: float, power_w: float, now: float, poll_s: float)
     for candidate in law.candidates(wanted_w, power_w):
         cost = _cost(law, candidate, target_w, power_w, now, poll_s) + 0.001 * abs(candidate)
         if candidate == 0:
-            cost -= 3.0
+            # Silence is golden for small errors. For large ones it is not: where the copy
+            # believes that the battery is not listening, saying it again costs nothing.
+            cost += -3.0 if abs(wanted_w) < SPEAK_W else 0.1 * abs(wanted_w)
         if cost < best_cost:
             best, best_cost = candidate, cost
     return best

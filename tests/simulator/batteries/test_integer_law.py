@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from simulator.batteries.families import HMG, VNSA, VNSD, VNSE3, Family
+from simulator.batteries.families import HMG, VNSA, VNSD, VNSE3, IntegerFamily
 from simulator.batteries.integer_law import IntegerLaw, divided, gain_of
 from tests.vectors import each
 
@@ -147,7 +147,7 @@ class Law(SynchronousTestCase):
 
 
 class Gate(SynchronousTestCase):
-    def held(self, family: Family, *steps: tuple[int, int], **options: Any) -> list[bool]:
+    def held(self, family: IntegerFamily, *steps: tuple[int, int], **options: Any) -> list[bool]:
         law = IntegerLaw(family, **options)
         return [not law.step(g, out_w, 1, -LIMIT_W, LIMIT_W) for g, out_w in steps]
 

@@ -1,0 +1,120 @@
+"""Logins that devices and clouds ask for: kept, renewed when they expire, not repeated too often.
+
+Devices and clouds answer repeated wrong passwords by blocking whoever sends them, for longer and
+longer. AstraMeter 2.x logged in again at every reading, so about once a second (meters.md
+sections 17 and 23).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Generic, TypeVar
+
+from astrameter.backoff import Backoff
+from astrameter.deferreds import Clock
+from astrameter.reading import MeterError
+
+FIRST_PAUSE_S = 30.0
+"""After the first refusal: long enough to harm nothing, short enough for who mends it."""
+
+LONGEST_PAUSE_S = 900.0
+
+_LONGEST_BLOCK_S = 3600.0
+"""No device can keep us away for longer; what it says may be nonsense."""
+
+A = TypeVar("A")
+S = TypeVar("S")
+
+
+class ExpiredError(MeterError):
+    """A request was refused: the session is over, or never had the right to make it."""
+
+
+class RefusedError(MeterError):
+    """A login was refused; trying the same once more is of no use.
+
+    :ivar blocked_s: how long the device refuses every login from now on, seconds.
+    """
+
+    def __init__(self, message: str, blocked_s: float = 0.0) -> None:
+        super().__init__("auth_failed", message)
+        self.blocked_s = blocked_s
+
+
+class Login(Generic[S]):
+    """One session for all requests of a meter. Requests must not overlap.
+
+    :param log_in: obtains a session, or fails with MeterError.
+    :param session: what to begin with; None: log in first.
+    :param patient: pause after every failure to log in, as is right towards a cloud, and not
+        only after a refusal.
+    :param random: for the jitter of the pauses.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        log_in: Callable[[], Awaitable[S]],
+        *,
+        session: S | None = None,
+        patient: bool = False,
+        random: Random | None = None,
+    ) -> None:
+        self._clock = clock
+        self._log_in = log_in
+        self._session = session
+        self._patient = patient
+        self._pauses = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S, random)
+        self._error: MeterError | None = None
+        self._pause_ends_at = 0.0
+
+    def forget(self) -> None:
+        """Log in before the next request."""
+        self._session = None
+
+    async def ask(self, request: Callable[[S], Awaitable[A]]) -> A:
+        """Make a request with the session; if that has expired, once more with a fresh one.
+
+        :raises MeterError: as the request or the login; while logins pause, the failure of the
+            last one.
+        """
+        if self._session is not None:
+            try:
+                return self._worked(await request(self._session))
+            except ExpiredError:
+                self._session = None
+        session = await self._fresh()
+        try:
+            return self._worked(await request(session))
+        except ExpiredError as error:
+            self._session = None
+            self._pause(error)
+            raise
+
+    def _worked(self, answer: A) -> A:
+        self._error = None
+        self._pauses.reset()
+        return answer
+
+    async def _fresh(self) -> S:
+        pause_s = self._pause_ends_at - self._clock.seconds()
+        if self._error is not None and pause_s > 0:
+            raise MeterError(
+                self._error.kind, f"{self._error} (next login in {math.ceil(pause_s)} s)"
+            )
+        try:
+            self._session = await self._log_in()
+        except MeterError as error:
+            if self._patient or isinstance(error, RefusedError):
+                self._pause(error)
+            raise
+        return self._session
+
+    def _pause(self, error: MeterError) -> None:
+        pause_s = self._pauses.next_wait_s()
+        if isinstance(error, RefusedError):
+            pause_s = max(pause_s, min(error.blocked_s, _LONGEST_BLOCK_S))
+        self._error = error
+        self._pause_ends_at = self._clock.seconds() + pause_s
