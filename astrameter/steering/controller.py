@@ -24,6 +24,8 @@ _UNFAIR_W = 25.0
 _EXCHANGE_W = 14.0
 _WARM_W = 25.0
 _DIVE_W = 150.0
+_BOUND_S = 2.5
+_WORTH_W = 25.0
 
 
 class Steering:
@@ -153,7 +155,11 @@ class Steering:
             and all(abs(d) <= _QUIET_OTHERS_W for d in off.values())
         ):
             return self._quiet_target_w(unit, own_w, off, error_w, dead_w)
-        return self._moving_target_w(me, unit, others, shares, load_w, now)
+        target_w = self._moving_target_w(me, unit, others, shares, load_w, now)
+        if unit.bank.law.binding_s and abs(target_w - unit.setpoint_w) < _WORTH_W:
+            # A small step would make it deaf to the large one that may be next.
+            return None
+        return target_w
 
     def _quiet_target_w(
         self, unit: Unit, own_w: float, off: dict[str, float], error_w: float, dead_w: float
@@ -179,6 +185,10 @@ class Steering:
         """Predict where the others will be, and fill the gap."""
         share_w = shares[me]
         horizon_s = max(1.0, 1.1 * unit.poll_s)
+        if unit.bank.law.binding_s:
+            # A step made now binds this battery for a while: what the others can do by then
+            # is not for it to do.
+            horizon_s = max(_BOUND_S, 2.2 * unit.poll_s)
         gap_w = load_w - share_w
         for i in others:
             other = self._units[i]

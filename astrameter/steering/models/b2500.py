@@ -24,6 +24,10 @@ class ClassicB2500:
     def horizon(self) -> int:
         return 1
 
+    @property
+    def binding_s(self) -> float:
+        return 0.0
+
     def step(self, reading_w: int, power_w: float, now: float) -> None:
         error_w = 0.9 * reading_w
         if error_w > _DEAD_W:

@@ -10,8 +10,8 @@ from astrameter.steering.models.law import Law
 from astrameter.steering.models.venus_c import VenusC
 
 _FORGET = 0.9
-_MOST_W = 120.0
-_BETTER_BY = 25.0
+_MOST_W = 60.0
+_BETTER_BY = 75.0
 _TELLING_W = 12.0
 
 

@@ -30,6 +30,10 @@ class Law(Protocol):
     def horizon(self) -> int:
         """How many polls ahead a choice of reading has consequences."""
 
+    @property
+    def binding_s(self) -> float:
+        """How long the battery is deaf after a step, at least; 0 when it never is."""
+
 
 SPEAK_W = 30.0
 
