@@ -55,10 +55,13 @@ class Acceptance:
     compare in one routine whose failure is one result [I].
     """
 
-    __slots__ = ("_ct_mac", "_ct_type", "_index", "_own_id")
+    __slots__ = ("_ct_mac", "_ct_type", "_drops", "_index", "_own_id")
 
-    def __init__(self, ct_type: str, ct_mac: str, own_id: str | None) -> None:
+    def __init__(
+        self, ct_type: str, ct_mac: str, own_id: str | None, duplicate_drop: bool = True
+    ) -> None:
         """``own_id`` None: a firmware that does not look at field 4."""
+        self._drops = duplicate_drop
         self._ct_type = ct_type
         self._ct_mac = ct_mac if len(ct_mac) >= _SHORTEST_MAC else None
         self._own_id = own_id
@@ -76,7 +79,7 @@ class Acceptance:
             return mismatch
         numbers = _integers(fields[4:_FIELDS])
         index = numbers[9]
-        if index == self._index and index != 0:
+        if index == self._index and index != 0 and self._drops:
             return Rejection.DUPLICATE
         self._index = index
         return Answer(numbers[:3], numbers[3], numbers[4:8], index, numbers[10:15], numbers[15:20])

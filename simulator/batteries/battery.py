@@ -6,10 +6,11 @@ from collections import deque
 
 from astrameter.ct.wire import encode
 from simulator.batteries.acceptance import Acceptance, Answer, Rejection
-from simulator.batteries.config import MAX_POWER_W, BatteryConfig
-from simulator.batteries.field import FieldRegulator
+from simulator.batteries.cadence import cadence_of
+from simulator.batteries.config import BY_POLL, MAX_POWER_W, BatteryConfig
 from simulator.batteries.inverter import Inverter
 from simulator.batteries.law import Regulator, Situation
+from simulator.batteries.laws import regulator_of
 from simulator.batteries.loss import loss_timer_of
 
 NO_CT_MAC = "000000000000"
@@ -38,11 +39,16 @@ class Battery:
         self.meter_lost = False
         self.participates = config.participates
         self._inverter = Inverter(config)
-        self._regulator: Regulator = regulator or FieldRegulator(config)
+        self._regulator: Regulator = regulator or regulator_of(config)
         self._acceptance = Acceptance(
-            config.ct_type, config.ct_mac, config.mac if checks_id else None
+            config.ct_type,
+            config.ct_mac,
+            config.mac if checks_id else None,
+            config.duplicate_drop,
         )
-        self._loss = loss_timer_of(family)
+        self._loss = loss_timer_of(config)
+        self._step_s = cadence_of(config).answered_s if config.stepping == BY_POLL else None
+        self._stepped = False
         self._head = (
             config.device_type,
             config.mac,
@@ -109,7 +115,11 @@ class Battery:
         self._advanced_at = now
 
     def advance(self, dt_s: float) -> None:
-        """Let exactly ``dt_s`` seconds pass in one step of the plant."""
+        """Let exactly ``dt_s`` seconds pass in one step of the plant.
+
+        A battery that steps by polls takes it for the step of the next poll.
+        """
+        self._stepped = True
         inverter, delayed = self._inverter, self._delayed
         while delayed and delayed[0][0] <= self._polls:
             inverter.target_w = delayed.popleft()[1]
@@ -119,17 +129,21 @@ class Battery:
         self._advanced_at += dt_s
 
     def advance_to(self, now: float) -> None:
-        """Let the time since the last step pass; nothing happens if there was none."""
+        """Let the time since the last step pass; nothing happens if there was none, or if the
+        battery steps by polls."""
         dt_s = now - self._advanced_at
-        if dt_s > 0:
+        if dt_s > 0 and self._step_s is None:
             self.advance(dt_s)
             self._advanced_at = now
 
     def power_w_at(self, now: float) -> float:
-        """The output at ``now``, as a step up to then would give it; changes nothing."""
+        """The output at ``now``, as a step up to then would give it; changes nothing.
+
+        Between two polls a battery that steps by polls keeps its output.
+        """
         inverter = self._inverter
         dt_s = now - self._advanced_at
-        if dt_s <= 0:
+        if dt_s <= 0 or self._step_s is not None:
             return inverter.power_w
         target_w = inverter.target_w
         for due, delayed_w in self._delayed:
@@ -145,6 +159,9 @@ class Battery:
         The power field is 0 while the owner forces the output: a unit tells its power only when it
         follows the meter.
         """
+        if self._step_s is not None and not self._stepped:
+            self.advance(self._step_s)
+        self._stepped = False
         self._polls += 1
         self._loss.polled(now)
         if not self.meter_lost and self._loss.lost(now):
@@ -185,6 +202,9 @@ class Battery:
                     self._sent_w,
                     inverter.low_w,
                     inverter.high_w,
+                    inverter.max_charge_w,
+                    inverter.max_discharge_w,
+                    inverter.soc,
                     inverter.dc_input_w,
                 ),
             )
@@ -205,14 +225,15 @@ class Battery:
             self._command(power_w)
 
     def set_limits(self, charge_w: float, discharge_w: float) -> None:
-        """Change the power limits, both positive watts.
+        """Change the power limits, both positive watts; a unit that cannot charge from the house
+        still does not.
 
         :raises ValueError: outside 0..32767 W.
         """
         for limit_w in (charge_w, discharge_w):
             if not 0 <= limit_w <= MAX_POWER_W:
                 raise ValueError(f"a power limit is 0..{MAX_POWER_W} W, not {limit_w}")
-        self._inverter.max_charge_w = float(charge_w)
+        self._inverter.max_charge_w = float(charge_w) if self.config.charges_from_ac else 0.0
         self._inverter.max_discharge_w = float(discharge_w)
 
     def set_soc(self, soc: float) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import chain
 
-from simulator.batteries.families import FAMILIES, UNSET, Family, family_of
+from simulator.batteries.families import FAMILIES, JUPITER, UNSET, Family, family_of
+from simulator.batteries.variants import B2500Settings, UnknownLaw
 
 PHASES = "0ABCD5"
 """The phase setting of the firmware in its own order (marstek-devices.md section 1.2):
@@ -18,6 +19,16 @@ SPIKE_GATE_TYPES = frozenset({"HME-2", "HME-4", "TPM-CN", "HME-3", "HME-5"})
 """CT types with the spike gate (codes 3 and 4 of section 1.11; 1, 5 and 6 are Shelly)."""
 
 CT003_TYPES = frozenset({"HME-3", "HME-5"})
+
+FIELD, CLASSIC, UNKNOWN_LAW = "field", "classic", "unknown"
+LAWS = (FIELD, CLASSIC, UNKNOWN_LAW)
+"""The law of today's firmware, the one that the predecessor simulates, and one made up."""
+
+SUM, OWN_PHASE = "sum", "own_phase"
+READS = (SUM, OWN_PHASE)
+
+CONTINUOUS, BY_POLL = "continuous", "poll"
+STEPPINGS = (CONTINUOUS, BY_POLL)
 
 MAX_POWER_W = 32767
 """A battery reports its power as a signed 16-bit number (section 1.10)."""
@@ -31,6 +42,17 @@ class BatteryConfig:
     """One battery; the defaults of the plant are those of simulator.md section 4.2.
 
     :ivar mac: its identity, 12 hexadecimal digits; kept in capitals.
+    :ivar law: one of LAWS.
+    :ivar reads: classic law only: ``sum`` acts on the sum of the phase fields, as the predecessor's
+        simulator does, ``own_phase`` on its own (battery-firmware.md section 2.2).
+    :ivar rest_w: classic ramp law only: less than this moves only a discharging unit. The
+        predecessor uses 20 for all; 10 is documented for Venus E v3 (section 5).
+    :ivar duplicate_drop: ignores an answer with the index of the one before.
+    :ivar stepping: ``continuous`` moves the output whenever time passes. ``poll`` moves it once a
+        poll, by one poll interval, before the request is made, and not in between: the plant that
+        the predecessor's numbers come from (battery-firmware.md section 9).
+    :ivar b2500: what only a B2500 has.
+    :ivar unknown_law: what is run when ``law`` is ``unknown``.
     :ivar phase: one of PHASES. Without a known phase it never regulates.
     :ivar wired_to: the phase it delivers on; empty means the phase setting, or A.
     :ivar ct_mac: of the CT it was paired with; empty takes answers of any CT.
@@ -44,7 +66,8 @@ class BatteryConfig:
     :ivar power_update_delay_polls: polls until a new setpoint reaches the inverter.
     :ivar poll_interval_s: fixed time between polls; None means the cadence of the firmware.
     :ivar poll_jitter_s: half-width of a random addition to each interval.
-    :ivar max_charge_w, max_discharge_w: magnitudes, both positive.
+    :ivar max_charge_w, max_discharge_w: magnitudes, both positive. A unit that cannot charge from
+        the house does not, whatever is given here; see :attr:`charge_limit_w`.
     :ivar min_soc: at this state of charge it stops discharging.
     :ivar efficiency: of one direction, AC to cell or cell to AC, 0..1.
     :ivar min_power_w: smaller setpoints give no output.
@@ -61,6 +84,13 @@ class BatteryConfig:
     ct_type: str = "HME-4"
     ct_mac: str = "112233445566"
     firmware: int = 0
+    law: str = FIELD
+    reads: str = SUM
+    rest_w: int = 20
+    duplicate_drop: bool = True
+    stepping: str = CONTINUOUS
+    b2500: B2500Settings = field(default_factory=B2500Settings)
+    unknown_law: UnknownLaw = field(default_factory=UnknownLaw)
     recharge_mode: int = 1
     baseline_w: int = 0
     ctrl_ratio: int = 100
@@ -87,20 +117,33 @@ class BatteryConfig:
         object.__setattr__(self, "mac", self.mac.upper())
         if not _MAC.match(self.mac):
             raise ValueError(f"Battery MAC must be 12 hex chars, got {self.mac!r}")
-        for problem in chain(self._not_finite(), self._wrong_settings(), self._wrong_plant()):
+        for problem in chain(
+            self._not_finite(), self._wrong_law(), self._wrong_settings(), self._wrong_plant()
+        ):
             raise ValueError(f"Battery {self.mac}: {problem}")
 
     def _not_finite(self) -> Iterator[str]:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for one in fields(self):
+            value = getattr(self, one.name)
             if isinstance(value, (int, float)) and not math.isfinite(value):
-                yield f"{field.name} must be a finite number, got {value}"
+                yield f"{one.name} must be a finite number, got {value}"
+
+    def _wrong_law(self) -> Iterator[str]:
+        for name, value, allowed in (
+            ("law", self.law, LAWS),
+            ("reads", self.reads, READS),
+            ("stepping", self.stepping, STEPPINGS),
+        ):
+            if value not in allowed:
+                yield f"invalid {name} {value!r}; use {' or '.join(allowed)}"
+        if self.rest_w < 0:
+            yield f"rest_w must be >= 0, got {self.rest_w}"
 
     def _wrong_settings(self) -> Iterator[str]:
         family = family_of(self.device_type)
         texts = (self.device_type, self.ct_type, self.ct_mac)
         if family is None:
-            known = ", ".join(f"{known.prefix}*" for known in FAMILIES)
+            known = ", ".join(f"{prefix}*" for one in FAMILIES for prefix in one.prefixes)
             yield f"device type {self.device_type!r} has no simulated law; use one of {known}"
         elif self.baseline_w and not family.has_baseline:
             yield f"baseline_w must be 0: {family.name} does not know it"
@@ -145,7 +188,7 @@ class BatteryConfig:
                 f"dc_input_power must be within [0, max_dc_input={self.max_dc_input_w:g}], "
                 f"got {self.dc_input_w}"
             )
-        if not -self.max_charge_w <= self.initial_power_w <= self.max_discharge_w:
+        if not -self.charge_limit_w <= self.initial_power_w <= self.max_discharge_w:
             yield f"initial_power_w must be within the power limits, got {self.initial_power_w}"
         if self.ramp_w_per_s <= 0:
             yield f"ramp_rate must be > 0, got {self.ramp_w_per_s}"
@@ -162,6 +205,21 @@ class BatteryConfig:
     @property
     def firmware_version(self) -> int:
         return self.firmware or self.family.firmware
+
+    @property
+    def charges_from_ac(self) -> bool:
+        """Whether it can take power from the house.
+
+        B2500 and Jupiter have nothing to do it with. Only the predecessor's Jupiter charges, as
+        its law does not know better (battery-firmware.md section 8).
+        """
+        family = self.family
+        return family.charges_from_ac or (self.law == CLASSIC and family is JUPITER)
+
+    @property
+    def charge_limit_w(self) -> float:
+        """Largest power it takes from the house, 0 or more."""
+        return self.max_charge_w if self.charges_from_ac else 0.0
 
     @property
     def phase_number(self) -> int:

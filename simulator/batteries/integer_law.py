@@ -6,9 +6,8 @@ code: there the branch is chosen by the grid, here by the unit's own output (sec
 
 from __future__ import annotations
 
-import struct
-
 from simulator.batteries.families import IntegerFamily
+from simulator.batteries.single import single
 
 SPIKE_W = 50
 """A jump of the grid power beyond this is a spike ..."""
@@ -46,7 +45,11 @@ class IntegerLaw:
     )
 
     def __init__(
-        self, family: IntegerFamily, gain: float = 1.0, spike_gate: bool = True, setpoint_w: float = 0.0
+        self,
+        family: IntegerFamily,
+        gain: float = 1.0,
+        spike_gate: bool = True,
+        setpoint_w: float = 0.0,
     ) -> None:
         self._family = family
         self._gain = gain
@@ -133,9 +136,4 @@ def gain_of(ratio_percent: int, default_percent: int = 100) -> float:
     """
     low, high = RATIO_RANGE
     ratio = ratio_percent if low <= ratio_percent <= high else default_percent
-    return _single(ratio * _single(0.01))
-
-
-def _single(value: float) -> float:
-    number: float = struct.unpack("<f", struct.pack("<f", value))[0]
-    return number
+    return single(ratio * single(0.01))

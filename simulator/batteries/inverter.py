@@ -41,7 +41,7 @@ class Inverter:
         self.target_w = self.power_w = float(config.initial_power_w)
         self.soc = float(config.initial_soc)
         self.dc_input_w = float(config.dc_input_w)
-        self.max_charge_w = float(config.max_charge_w)
+        self.max_charge_w = float(config.charge_limit_w)
         self.max_discharge_w = float(config.max_discharge_w)
         self.capacity_wh = config.capacity_wh
         self._efficiency = config.efficiency

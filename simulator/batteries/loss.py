@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from simulator.batteries.families import Family
+from simulator.batteries.config import CLASSIC, BatteryConfig
 
 SILENCE_S = 25.0
 """HMG: so long after the last good answer the meter is inactive."""
@@ -42,9 +42,25 @@ class LossTimer(Protocol):
         """Whether the meter is to be given up."""
 
 
-def loss_timer_of(family: Family) -> LossTimer:
-    """The kind that a family has."""
-    return StrikeCounter() if family.strikes else SilenceTimer()
+def loss_timer_of(config: BatteryConfig) -> LossTimer:
+    """The kind that a battery has; with a classic law it never gives up."""
+    if config.law == CLASSIC:
+        return Patience()
+    return StrikeCounter() if config.family.strikes else SilenceTimer()
+
+
+class Patience:
+    """Keeps the setpoint for ever, as the predecessor's simulator (battery-firmware.md 2)."""
+
+    __slots__ = ()
+
+    def polled(self, now: float) -> None:
+        """Nothing counts."""
+
+    good = duplicate = malformed = polled
+
+    def lost(self, _now: float) -> bool:
+        return False
 
 
 class SilenceTimer:

@@ -18,7 +18,7 @@ from astrameter.monotonic import use_monotonic_time
 from astrameter.ports import PortError
 from simulator.demo.console import Console
 from simulator.demo.plain import plain_line, summary_line
-from simulator.demo.stage import Stage, Wishes
+from simulator.demo.stage import Stage, Wishes, free_ports
 from simulator.screen.glyphs import glyphs_for
 
 LINE_S = 1.0
@@ -59,12 +59,13 @@ class Demo:
         seconds: float | None,
         plain: bool,
         environ: Mapping[str, str],
+        ports: Callable[[], tuple[int, int]] = free_ports,
     ) -> None:
         self._reactor = reactor
         self._seconds = seconds
         self._plain = plain
         self._environ = environ
-        self._stage = Stage(reactor, wishes, self._give_up)
+        self._stage = Stage(reactor, wishes, self._give_up, ports)
         self._console: Console | None = None
         self._lines: LoopingCall | None = None
         self._started = self._leaving = self._reader_gone = False

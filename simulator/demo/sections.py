@@ -37,6 +37,10 @@ def money(cents: float, digits: int = 2) -> str:
     return f"{round(cents, digits) + 0:.{digits}f} ct"
 
 
+def _signed(value: float, digits: int) -> str:
+    return f"{round(value, digits) + 0:+.{digits}f}"
+
+
 # ---------------------------------------------------------------------------------- grid
 
 
@@ -174,7 +178,7 @@ def power_lines(snapshot: Snapshot, columns: int, rows: int, glyphs: Glyphs) -> 
         Series(solar, "solar", "solar", glyphs.solar),
         Series(grid, "import", "export", glyphs.grid, filled=True),
     ]
-    return plot(series, columns - 1, rows, scale, glyphs)
+    return plot(series, columns - 1, scale, glyphs)
 
 
 def _each(columns: int) -> int:
@@ -188,13 +192,12 @@ def _each(columns: int) -> int:
 def money_lines(snapshot: Snapshot, columns: int) -> list[Line]:
     """The bill, the bill without batteries, and the difference."""
     look = snapshot.money
-    rate = snapshot.money.saving_ct_per_h
     saved = "good" if look.saved_ct >= 0 else "bad"
     rows: list[tuple[str, float, str, str]] = [
         ("grid bill", look.cost_ct, "value", ""),
         ("without batteries", look.without_ct, "value", ""),
-        ("stored", look.stored_ct, "value", f"{look.stored_wh / 1000:+.2f} kWh"),
-        ("saved", look.saved_ct, saved, f"now {rate:+.1f} ct/h"),
+        ("stored", look.stored_ct, "value", f"{_signed(look.stored_wh / 1000, 2)} kWh"),
+        ("saved", look.saved_ct, saved, f"now {_signed(look.saving_ct_per_h, 1)} ct/h"),
     ]
     lines: list[Line] = []
     for name, cents, style, remark in rows:

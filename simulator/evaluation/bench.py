@@ -82,7 +82,7 @@ class _Bench:
             if at_s > self._scenario.duration_s:
                 return self._run
             done = self._happen(done, at_s)
-            self._step(batteries[index], intervals[index], at_s)
+            self._step(batteries[index], at_s)
             due[index] += intervals[index]
 
     def _happen(self, done: int, until_s: float) -> int:
@@ -95,10 +95,9 @@ class _Bench:
             done += 1
         return done
 
-    def _step(self, battery: Battery, interval_s: float, at_s: float) -> None:
-        """Physics first, then question and answer."""
+    def _step(self, battery: Battery, at_s: float) -> None:
+        """The battery moves, asks, and is answered."""
         now = START_S + at_s
-        battery.advance(interval_s)
         self._run.polls += 1
         poll = self._ct.receive(battery.poll(now), (battery.mac, 22222), now)
         if poll is None:

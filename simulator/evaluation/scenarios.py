@@ -200,7 +200,20 @@ SCENARIOS: dict[str, Scenario] = {
 }
 """The 27 scenarios that need no recorded traces, by name."""
 
+PLANTS = ("field", "classic")
+"""Today's firmware, and what the predecessor simulates."""
+
 Change = Callable[[BatteryConfig], BatteryConfig]
+
+
+def on_plant(scenario: Scenario, plant: str) -> Scenario:
+    """The scenario with batteries of one of PLANTS, moved poll by poll like the predecessor's."""
+    if plant not in PLANTS:
+        raise ValueError(f"no plant {plant!r}: choose {' or '.join(PLANTS)}")
+    drops = plant == "field"
+    return with_batteries(
+        scenario, lambda one: replace(one, law=plant, stepping="poll", duplicate_drop=drops)
+    )
 
 
 def with_batteries(scenario: Scenario, change: Change) -> Scenario:

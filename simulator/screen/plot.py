@@ -60,7 +60,7 @@ class Scale:
 
 
 def scale_for(lowest: float, highest: float, rows: int) -> Scale:
-    """The finest round scale that shows both values, and zero, in so many rows."""
+    """The finest round scale that shows both values, and zero, in so many rows (at least 2)."""
     highest, lowest = max(highest, 0.0), min(lowest, 0.0)
     rows = max(rows, 2)
     exponent = math.floor(math.log10(max(highest - lowest, 1.0) / rows))
@@ -74,16 +74,14 @@ def scale_for(lowest: float, highest: float, rows: int) -> Scale:
         exponent += 1
 
 
-def plot(
-    series: Sequence[Series], columns: int, rows: int, scale: Scale, glyphs: Glyphs
-) -> list[Line]:
-    """The lines of the plot, with the scale on the left.
+def plot(series: Sequence[Series], columns: int, scale: Scale, glyphs: Glyphs) -> list[Line]:
+    """The lines of the plot, as many as the scale has rows, with the numbers on the left.
 
     :param series: what comes first is drawn on top.
-    :param scale: of :func:`scale_for` with as many rows.
     """
+    rows = scale.above + scale.below
     cells = columns - _LABEL_COLUMNS
-    if cells < 1 or rows < 1:
+    if cells < 1:
         return [[("", " " * columns)] for _ in range(rows)]
     drawn = [_dots_of(one, cells * DOTS_WIDE, rows, scale) for one in series]
     return [
