@@ -190,17 +190,19 @@ class Steering:
             # is not for it to do.
             horizon_s = max(_BOUND_S, 2.2 * unit.poll_s)
         gap_w = load_w - share_w
+        fast: dict[str, float] = {}
         for i in others:
             other = self._units[i]
             if other.held:
                 gap_w -= other.power_w
             elif other.poll_s <= 1.5 * unit.poll_s + 0.3:
-                gap_w -= self._soon_w(other, shares[i], now, horizon_s)
+                fast[i] = self._soon_w(other, shares[i], now, horizon_s)
+                gap_w -= fast[i]
             else:
                 gap_w -= self._slow_w(other, unit.poll_s, now)
         if abs(gap_w) < 8:
             return share_w
-        target_w = share_w + gap_w
+        target_w = share_w + self._own_part_w(gap_w, fast, shares, now, horizon_s)
         if gap_w < 0:
             target_w = max(target_w, share_w - _DIVE_W)
         if target_w * load_w < 0:
@@ -208,6 +210,22 @@ class Steering:
         if 0 <= target_w < _WARM_W <= share_w:
             target_w = _WARM_W
         return target_w
+
+    def _own_part_w(
+        self,
+        gap_w: float,
+        fast: dict[str, float],
+        shares: dict[str, float],
+        now: float,
+        horizon_s: float,
+    ) -> float:
+        """How much of a gap is for the asking battery: the others take what they can reach."""
+        sign = 1 if gap_w > 0 else -1
+        members = [Member("", 1.0, 0.0, float("inf"))]
+        for i, soon_w in fast.items():
+            reach_w = self._soon_w(self._units[i], shares[i] + gap_w, now, horizon_s)
+            members.append(Member(i, 1.0, 0.0, max(0.0, (reach_w - soon_w) * sign)))
+        return sign * share(abs(gap_w), members)[""]
 
     def _slow_w(self, other: Unit, poll_s: float, now: float) -> float:
         """What a slower battery will deliver by the time that a step made now has landed.
@@ -232,6 +250,6 @@ class Steering:
             return other.setpoint_w
         law = other.bank.law.copy()
         while at <= now + horizon_s:
-            law.step(round(share_w - law.setpoint_w), other.power_w, at)
+            law.step(law.approach(share_w), other.power_w, at)
             at += max(other.poll_s, 0.1)
         return law.setpoint_w
