@@ -249,7 +249,9 @@ class Steering:
         if at > now + horizon_s:
             return other.setpoint_w
         law = other.bank.law.copy()
+        power_w, reach_w = other.power_w, other.history.slew_w_per_s * max(other.poll_s, 0.1)
         while at <= now + horizon_s:
-            law.step(law.approach(share_w), other.power_w, at)
+            power_w += min(max(law.setpoint_w - power_w, -reach_w), reach_w)
+            law.step(law.approach(share_w, power_w), power_w, at)
             at += max(other.poll_s, 0.1)
         return law.setpoint_w

@@ -46,7 +46,7 @@ class ClassicB2500:
             return (0, max(26, wanted))
         return (0, min(-26, wanted))
 
-    def approach(self, target_w: float) -> int:
+    def approach(self, target_w: float, power_w: float) -> int:
         return round(target_w - self.setpoint_w)
 
     def copy(self) -> ClassicB2500:

@@ -69,7 +69,7 @@ class IntegerLaw:
             return (0, min(-1, wanted))
         return (0, min(-self.rest_w - 1, wanted), -self.rest_w)
 
-    def approach(self, target_w: float) -> int:
+    def approach(self, target_w: float, power_w: float) -> int:
         return round(target_w - self.setpoint_w)
 
     def copy(self) -> IntegerLaw:

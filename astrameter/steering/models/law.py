@@ -23,7 +23,7 @@ class Law(Protocol):
     def candidates(self, wanted_w: float, power_w: float) -> tuple[int, ...]:
         """Readings worth a try to move the set point by ``wanted_w``; silence is one."""
 
-    def approach(self, target_w: float) -> int:
+    def approach(self, target_w: float, power_w: float) -> int:
         """A fair guess of the reading that will be sent to get to ``target_w``, cheaper than
         :func:`choose`; for predicting other batteries."""
 

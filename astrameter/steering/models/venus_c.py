@@ -92,10 +92,11 @@ class VenusC:
             return tuple(one for one in found if one <= 0)
         return (0,)
 
-    def approach(self, target_w: float) -> int:
+    def approach(self, target_w: float, power_w: float) -> int:
         wanted = round(target_w - self.setpoint_w)
         gentle = self.previous_w + (_SPIKE_W if wanted > 0 else -_SPIKE_W)
-        if abs(wanted - self.previous_w) > _SPIKE_W and abs(gentle) < abs(wanted):
+        spike = abs(wanted - self.previous_w) > _SPIKE_W
+        if spike and abs(power_w - self.previous_out_w) < _MOVED_W and abs(gentle) < abs(wanted):
             return gentle
         return wanted
 
