@@ -7,6 +7,7 @@ effect on this battery is wanted.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from astrameter.reading import Sample
 from astrameter.steering.families import charges_from_ac, needs_keep_alive
@@ -101,7 +102,7 @@ class Steering:
         pool = [b for b in fleet if b.mode is Mode.AUTO and b.phase != INSPECTION]
         outside_w = sum(b.power_w for b in fleet) - sum(b.power_w for b in pool)
         load_w = (self._observer.load_w or 0.0) - outside_w
-        shares = share(load_w, [self._member(b, load_w, pool) for b in pool])
+        shares = self._shares(load_w, pool)
         target_w = self._target_w(battery, unit, pool, shares, load_w, now)
         share_w = shares[battery.consumer_id]
         self._intents[battery.consumer_id] = share_w if target_w is None else target_w
@@ -113,7 +114,24 @@ class Steering:
             )
         return choose(unit.bank.law, target_w, unit.power_w, now, unit.poll_s)
 
-    def _member(self, battery: Battery, load_w: float, pool: Sequence[Battery]) -> Member:
+    def _shares(self, load_w: float, pool: Sequence[Battery]) -> dict[str, float]:
+        members = [self._member(b) for b in pool]
+        shares = share(load_w, members)
+        decided = [self._run_or_sleep(m, shares[m.consumer_id]) for m in members]
+        return shares if decided == members else share(load_w, decided)
+
+    def _run_or_sleep(self, member: Member, share_w: float) -> Member:
+        """A battery that cannot run at little power either runs at its least, or not at all."""
+        unit = self._units[member.consumer_id]
+        least_w = unit.bank.law.least_w
+        if least_w == 0 or share_w >= least_w:
+            return member
+        running = unit.setpoint_w >= least_w
+        if share_w >= least_w * (0.6 if running else 0.9):
+            return replace(member, low_w=max(member.low_w, least_w))
+        return replace(member, high_w=max(member.low_w, 0.0))
+
+    def _member(self, battery: Battery) -> Member:
         unit = self._units[battery.consumer_id]
         low_w = -unit.down.limit_w if charges_from_ac(battery.device_type) else 0.0
         high_w = unit.up.limit_w

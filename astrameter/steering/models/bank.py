@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from astrameter.steering.models.b2500 import ClassicB2500
+from astrameter.steering.models.b2500 import ClassicB2500, FieldB2500
 from astrameter.steering.models.integer import IntegerLaw
 from astrameter.steering.models.law import Law
 from astrameter.steering.models.venus_c import VenusC
@@ -77,7 +77,7 @@ def bank_for(device_type: str, power_w: float) -> Bank:
     rest_w = 20 if kind.startswith("HMG") else 10
     field: list[Law] = [IntegerLaw(rest_w, gate_s) for gate_s in (1.0, 5.0, 10.0)]
     if kind.startswith(("HMA", "HMJ", "HMK")):
-        return Bank([ClassicB2500()], power_w)
+        return Bank([FieldB2500(), ClassicB2500()], power_w)
     if kind.startswith("VNSD"):
         return Bank([*field, IntegerLaw(10, None)], power_w)
     return Bank([*field, VenusC()], power_w)

@@ -41,6 +41,10 @@ class IntegerLaw:
     def binding_s(self) -> float:
         return self.gate_s or 0.0
 
+    @property
+    def least_w(self) -> float:
+        return 0.0
+
     def step(self, reading_w: int, power_w: float, now: float) -> None:
         if self.gate_s is not None and (
             self._is_busy(power_w, now) or not self._passes(reading_w, power_w)

@@ -38,6 +38,10 @@ class Law(Protocol):
     def binding_s(self) -> float:
         """How long the battery is deaf after a step, at least; 0 when it never is."""
 
+    @property
+    def least_w(self) -> float:
+        """The smallest output it can run at; below it sleeps. 0 when any output will do."""
+
 
 SPEAK_W = 30.0
 

@@ -46,6 +46,10 @@ class VenusC:
     def binding_s(self) -> float:
         return 0.0
 
+    @property
+    def least_w(self) -> float:
+        return 0.0
+
     def step(self, reading_w: int, power_w: float, now: float) -> None:
         jump = abs(reading_w - self.previous_w)
         moved = abs(power_w - self.previous_out_w)
