@@ -11,6 +11,8 @@ from astrameter.steering.models.bank import Bank, bank_for
 
 RESTING_W = 5.0
 _NEAR_W = 6.0
+_DRIFTED_W = 25.0
+_REST_S = 2.5
 _STARTING_S = 6.5
 _RETRY_S = 60.0
 _RETRY_MOST_S = 1800.0
@@ -144,7 +146,7 @@ class Unit:
         if abs(error_w) <= _NEAR_W:
             self.held = 0
             self._missing_since = None
-            if now - self._still_since > 2.5:
+            if now - self._still_since > _REST_S:
                 self.bank.settle_others(self.power_w)
             return
         if moved_w * error_w > 0 and abs(moved_w) > 3:
@@ -154,6 +156,11 @@ class Unit:
             return
         if self._starting(now):
             return
+        if abs(error_w) <= _DRIFTED_W:
+            if now - self._still_since > _REST_S:
+                self.bank.settle(self.power_w)
+                self.history.target_w = self.power_w
+            return
         if self._lost < _LOST_IN_A_ROW and self._was_lost(error_w, moved_w):
             self._lost += 1
             self.bank.settle(self.power_w)
@@ -162,8 +169,7 @@ class Unit:
             return
         if self._missing_since is None:
             self._missing_since = now
-        if abs(error_w) > 25:
-            self.held = 1 if error_w > 0 else -1
+        self.held = 1 if error_w > 0 else -1
         if now - self._missing_since > 1.2 + 2 * self.poll_s:
             self._give_up(error_w, now)
 

@@ -65,6 +65,10 @@ class IntegerLaw:
 
     def candidates(self, wanted_w: float, power_w: float) -> tuple[int, ...]:
         wanted = round(wanted_w)
+        if self.gate_s is None:
+            if wanted >= 4:
+                return (0, max(11, wanted + 5))
+            return (0, wanted if wanted < -10 else min(-1, wanted + 5))
         if wanted > 0:
             if power_w >= 0:
                 return (0, max(11, wanted + 5))
@@ -119,6 +123,8 @@ class IntegerLaw:
         return not 0 <= reading_w < 10
 
     def _moved(self, reading_w: int, power_w: float) -> float | None:
+        if self.gate_s is None:
+            return _moved_by_grid(reading_w)
         if power_w >= 0 and reading_w >= 11:
             return reading_w - 5.0
         if power_w <= 0 and reading_w < -10:
@@ -128,3 +134,12 @@ class IntegerLaw:
         if power_w < 0 and -10 <= reading_w < 0:
             return reading_w - 5.0
         return None
+
+
+def _moved_by_grid(reading_w: int) -> float | None:
+    """The classic Venus D: the reading alone decides the branch (battery-firmware.md 6)."""
+    if reading_w >= 11:
+        return reading_w - 5.0
+    if reading_w < -10:
+        return float(reading_w)
+    return reading_w - 5.0 if reading_w < 0 else None
