@@ -17,6 +17,7 @@ from astrameter.general import DEVICE_TYPES
 from astrameter.logs import start_logging
 
 DEFAULT_CONFIG = "config.ini"
+_LONGEST_LISTENING_S = 3600.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,6 +48,7 @@ _EPILOG = """commands:
   run           run the appliance (also without a command)
   check         print everything that is wrong with the configuration
   read          read each configured meter and show what it says
+  doctor        examine meters, ports, network and batteries, and say what to mend
   show-config   print the effective configuration and where each value is from
 
 `astrameter COMMAND --help` tells more. A running daemon re-reads its file on SIGHUP.
@@ -99,6 +101,12 @@ def _parse_read(parser: argparse.ArgumentParser) -> None:
     """Read each configured meter; exit 1 when one could not be read."""
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--watch", action="store_true", help="read again every second")
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="append every sample to FILE, without the filters, until interrupted; [REPLAY] "
+        "plays it. Implies --watch",
+    )
     _add_loglevel(parser)
 
 
@@ -111,7 +119,51 @@ def _read(given: argparse.Namespace) -> int:
     start_logging(sys.stderr, given.loglevel)
     from twisted.internet import reactor
 
-    return read.run(reactor, settings, sys.stdout, as_json=given.json, watch=given.watch)
+    return read.run(
+        reactor,
+        settings,
+        sys.stdout,
+        as_json=given.json,
+        watch=given.watch,
+        record=given.record,
+        errors=sys.stderr,
+    )
+
+
+def _parse_doctor(parser: argparse.ArgumentParser) -> None:
+    """Examine everything, and say what to mend; exit 0 when nothing is a problem, else 1.
+
+    It answers batteries as the daemon would while it listens for them. When the daemon runs
+    already, it is asked instead.
+    """
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--listen",
+        type=_listening_time,
+        default=20.0,
+        metavar="SECONDS",
+        help="how long to listen for batteries; 0 does not (default: %(default)g)",
+    )
+    _add_overrides(parser)
+    _add_loglevel(parser, "critical")
+
+
+def _listening_time(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= _LONGEST_LISTENING_S:
+        raise argparse.ArgumentTypeError(f"this is 0..{_LONGEST_LISTENING_S:g} seconds")
+    return seconds
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    start_logging(sys.stderr, given.loglevel)
+    from twisted.internet import reactor
+
+    from astrameter.commands import doctor
+    from astrameter.doctor.examination import Request
+
+    request = Request(given.config, given.listen, _overrides(given))
+    return doctor.run(reactor, request, sys.stdout, sys.stderr, as_json=given.json)
 
 
 def _add_overrides(parser: argparse.ArgumentParser) -> None:
@@ -140,13 +192,13 @@ def _add_overrides(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_loglevel(parser: argparse.ArgumentParser) -> None:
+def _add_loglevel(parser: argparse.ArgumentParser, default: str = "warning") -> None:
     parser.add_argument(
         "-log",
         "--loglevel",
-        default=os.environ.get("LOG_LEVEL", "warning"),
+        default=os.environ.get("LOG_LEVEL", default),
         metavar="LEVEL",
-        help="critical, error, warning, info or debug (default: $LOG_LEVEL, else warning)",
+        help=f"critical, error, warning, info or debug (default: $LOG_LEVEL, else {default})",
     )
 
 
@@ -164,6 +216,7 @@ _Command = tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.N
 COMMANDS: dict[str, _Command] = {
     "run": (_parse_run, _run),
     "check": (_parse_check, _check),
+    "doctor": (_parse_doctor, _doctor),
     "read": (_parse_read, _read),
     "show-config": (_parse_show_config, _show_config),
 }

@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from astrameter import ini
 from astrameter.ct.options import CT002, CT003, CtOptions
@@ -28,11 +28,13 @@ from astrameter.meters.options import MeterOptions
 from astrameter.meters.options import check as check_meter
 from astrameter.options import Option, Section, options_of
 from astrameter.problems import ConfigError, Findings, Problem, brief, looks_secret, shown
+from astrameter.sections import PARTS, part_of
+
+O = TypeVar("O")  # noqa: E741  the options of one section
 
 COMMAND_LINE = "command line"
 
 RESERVED_SECTIONS = {
-    "MQTT_INSIGHTS": "this release does not publish to MQTT yet",
     "MARSTEK": "this release does not talk to the Marstek cloud yet",
 }
 """Name prefixes of AstraMeter 2.x sections that are no meters and are not used yet."""
@@ -127,7 +129,8 @@ class Settings:
     :ivar file: the file's name as given.
     :ivar devices: the meters to emulate, in the order of ``DEVICE_TYPE``.
     :ivar meters: in file order, which decides who serves whom (NETMASK).
-    :ivar sections: GENERAL, the CT sections that are written or used, then the meters.
+    :ivar sections: GENERAL, the CT sections that are written or used, the parts that are
+        written (:mod:`astrameter.sections`), then the meters.
     """
 
     file: str
@@ -144,6 +147,14 @@ class Settings:
         if device == "ct003" and self.ct003 is not None:
             return self.ct003
         return self.ct002
+
+    def part(self, declared: Section[O]) -> O | None:
+        """The options of a part of the appliance; None when the file has no section for it."""
+        for section in self.sections:
+            if section.declared is declared:
+                options: O = section.options
+                return options
+        return None
 
 
 def load_file(
@@ -216,6 +227,7 @@ class _Loader:
         general = self._read(GENERAL.name, GENERAL)
         ct002 = self._read(CT002.name, CT002)
         ct003 = self._read(CT003.name, CT003) if self._document.line_of(CT003.name) else None
+        parts = self._read_parts()
         meters = self._read_meters()
         self._warn_of_default_keys()
         self._warn_of_nothing(remark, bool(meters))
@@ -231,7 +243,7 @@ class _Loader:
             ct003.options if ct003 else None,
             devices,
             tuple(ConfiguredMeter(read.name, kind, read.options) for kind, read in meters),
-            (*heads, *(read for _, read in meters)),
+            (*heads, *parts, *(read for _, read in meters)),
             self._warnings.sorted(),
         )
 
@@ -258,10 +270,24 @@ class _Loader:
                 self._problems.of_key(GENERAL.name if general else name, key, message, secret)
         return ConfiguredSection(name, line, declared, options, settings)
 
+    def _read_parts(self) -> list[ConfiguredSection]:
+        parts: dict[str, ConfiguredSection] = {}
+        for name in self._document.names:
+            declared = part_of(name)
+            if declared is None:
+                continue
+            used = parts.get(declared.name)
+            if used is None:
+                parts[declared.name] = self._read(name, declared)
+            else:
+                message = f"there is [{used.name}] already, and only the first counts; ignored"
+                self._warnings.of_section(name, message)
+        return list(parts.values())
+
     def _read_meters(self) -> list[tuple[MeterKind[Any], ConfiguredSection]]:
         meters = []
         for name in self._document.names:
-            if name in (GENERAL.name, CT002.name, CT003.name):
+            if name in (GENERAL.name, CT002.name, CT003.name) or part_of(name) is not None:
                 continue
             reserved = next((why for x, why in RESERVED_SECTIONS.items() if name.startswith(x)), "")
             kind = None if reserved else self._kind(name)
@@ -282,7 +308,8 @@ class _Loader:
 
     def _meant(self, name: str) -> str:
         """What an unknown section probably was to be."""
-        prefixes = (*discovery.names(), *self._extra, *RESERVED_SECTIONS)
+        parts = tuple(part.name for part in PARTS)
+        prefixes = (*discovery.names(), *self._extra, *parts, *RESERVED_SECTIONS)
         known = (GENERAL.name, CT002.name, CT003.name, ini.DEFAULT, *prefixes)
         capital = name.upper()
         if capital != name and (capital in known or capital.startswith(prefixes)):

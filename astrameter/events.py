@@ -186,6 +186,43 @@ class FailsafeChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PollHeard:
+    """A datagram that is to be answered came to the port of an emulated meter.
+
+    For diagnosis: one for each poll, and for each search of a battery for a CT.
+    """
+
+    device_id: str
+    port: int
+    ip: str
+    datagram: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PollRejected:
+    """A datagram came to the port of an emulated meter and gets no answer.
+
+    Rare in a healthy house, but anybody in the network can send any number of them.
+
+    :ivar reason: one stable word. CT: a kind of :class:`~astrameter.ct.wire.FrameError`, or one
+        of those in :mod:`astrameter.ct.emulator`. Shelly: a name of
+        :class:`~astrameter.shelly.rpc.Rejection` in lower case, or one of those in
+        :mod:`astrameter.shelly.responder`.
+    :ivar datagram: its beginning, :data:`REJECTED_BYTES` at most.
+    """
+
+    device_id: str
+    port: int
+    ip: str
+    datagram: bytes
+    reason: str
+
+
+REJECTED_BYTES = 512
+"""A poll of a battery is far shorter; what is longer is not kept in queues."""
+
+
+@dataclass(frozen=True, slots=True)
 class CtAnswered:
     """A CT002/CT003 poll was answered (ct-protocol.md section 11.1).
 

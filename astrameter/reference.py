@@ -19,6 +19,7 @@ from astrameter.general import GENERAL
 from astrameter.meters import discovery
 from astrameter.meters.options import MeterOptions
 from astrameter.options import Option, Section, options_of
+from astrameter.sections import PARTS
 
 REFERENCE_PATH = Path("docs/reference/configuration.md")
 EXAMPLE_PATH = Path("etc/astrameter/config.ini")
@@ -63,6 +64,8 @@ def reference() -> str:
         parts += [f"## [{section.name}]\n", section.help + "\n"]
         parts += _keys(_options(section))
     parts += [f"## [{CT003.name}]\n", f"{CT003.help} The keys are those of `[CT002]`.\n"]
+    for section in PARTS:
+        parts += [f"## [{section.name}]\n", section.help + "\n", *_keys(_options(section))]
     parts.append(
         "## Meters\n\nA section whose name begins with the name of a kind of meter is a meter: "
         "`[MQTT]`, `[MQTT_GARAGE]`. The order of the meters in the file decides who serves a "
@@ -82,6 +85,8 @@ def example() -> str:
     for section in (GENERAL, CT002):
         lines += _example_section(section, _options(section), section.example)
     lines += [*_comment(CT003.help), f"#[{CT003.name}]", "#UDP_PORT = 12346", ""]
+    for section in PARTS:
+        lines += _example_section(section, _options(section), {})
     kinds = {kind.section.name: kind.section for kind in discovery.all_kinds()}
     live = kinds.pop(EXAMPLE_METER, None)
     if live is not None:

@@ -1,20 +1,18 @@
-"""A small JSON file that survives a crash while it is written."""
+"""A small file that survives a crash while it is written, and where such files may live."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 MAX_SIZE = 1 << 20
 
+_READABLE_BY_OWNER = 0o600
+
 
 class StateError(Exception):
-    """The file could not be read or written; the text names it and says why."""
+    """Something could not be kept or read back; the text says what and why."""
 
 
 def state_directory(environ: Mapping[str, str]) -> Path | None:
@@ -31,42 +29,50 @@ def state_directory(environ: Mapping[str, str]) -> Path | None:
     return Path(base, "astrameter") if base else None
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in the file; empty when there is no file.
+def read_file(path: Path) -> bytes | None:
+    """What the file holds; None when there is no file.
 
-    :raises StateError: it cannot be read, is too large, or holds no JSON object.
+    :raises StateError: it cannot be read or is too large.
     """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_SIZE + 1)
-        if len(content) > MAX_SIZE:
-            raise StateError(f"{path} is larger than {MAX_SIZE} bytes; move it away")
-        found = json.loads(content)
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise StateError(f"{path} cannot be used: {error}") from None
-    if not isinstance(found, dict):
-        raise StateError(f"{path} holds no JSON object; move it away")
-    return found
+        return None
+    except OSError as error:
+        raise StateError(f"{path} cannot be read: {error.strerror}") from None
+    if len(content) > MAX_SIZE:
+        raise StateError(f"{path} is larger than {MAX_SIZE} bytes")
+    return content
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace the file as a whole: after a crash it is the old one or the new one.
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace the file as a whole: after a crash or a power cut it is the old one or the new one.
+
+    Returns when the new one is durable, which on an SD card takes a tenth of a second.
 
     :raises StateError: it cannot be written; the old one stays.
     """
-    temporary = None
+    # One name for all attempts: what a crash leaves behind is overwritten, and never piles up.
+    temporary = path.with_name(path.name + ".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(temporary, flags, _READABLE_BY_OWNER)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _sync_directory(path.parent)
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise StateError(f"{path} cannot be written: {error}") from None
+        raise StateError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the new name durable; without this a power cut brings the old file back."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

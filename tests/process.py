@@ -32,16 +32,24 @@ def free_port(kind: int = socket.SOCK_DGRAM) -> int:
 class Watched(ProcessProtocol):
     """A child process whose output a test waits for.
 
+    :param terminal: both ends and the name of a pseudo-terminal for it, else it has pipes.
     :ivar status: its exit status once it has ended; a negative signal number when killed.
     """
 
-    def __init__(self, arguments: list[str], environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        environ: dict[str, str] | None = None,
+        terminal: tuple[int, int, str] | None = None,
+    ) -> None:
         self.output = ""
         self.status: int | None = None
         self._ended: list[Deferred[int]] = []
         self._awaited: list[tuple[re.Pattern[str], int, Deferred[str]]] = []
         given = {**os.environ, "PYTHONPATH": str(ROOT), "LOG_LEVEL": "info", **(environ or {})}
-        self.process = reactor.spawnProcess(self, arguments[0], arguments, env=given)
+        self.process = reactor.spawnProcess(
+            self, arguments[0], arguments, env=given, usePTY=terminal or False
+        )
 
     def line(self, pattern: str, since: int = 0) -> Deferred[str]:
         """Fires with the first output from position ``since`` that matches ``pattern``."""

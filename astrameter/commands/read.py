@@ -1,4 +1,4 @@
-"""``read``: what each configured meter says, once or live."""
+"""``read``: what each configured meter says, once or live, and into a file."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TextIO
 
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.logger import Logger
 
 from astrameter.config import ConfiguredMeter, Overrides, Settings, load_file
-from astrameter.deferreds import sleep
+from astrameter.deferreds import sleep, spawn
 from astrameter.filters.chain import build_chain
 from astrameter.filters.health import Health
 from astrameter.meters.interface import IMeter, MeterKind
+from astrameter.meters.options import MeterOptions
 from astrameter.monotonic import use_monotonic_time
 from astrameter.problems import ConfigError
-from astrameter.reading import MeterError
+from astrameter.reading import MeterError, Sample
+from astrameter.recording import Recorder
 from astrameter.services import start, stop
 
 FIRST_SAMPLE_S = 15.0
@@ -62,39 +67,98 @@ class Reading:
         return f"{name}{phases}  total {sum(self.watts):8.1f} W  {self.age_s:5.1f} s old"
 
 
-class _Probe:
-    """One meter with its filters, running."""
+class Tape:
+    """Where samples are recorded, until that fails.
 
-    def __init__(self, reactor: Any, configured: ConfiguredMeter) -> None:
+    :ivar trouble: why nothing more is recorded; empty while all is well.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.trouble = ""
+        self._recorder = recorder
+
+    def add(self, section: str, sample: Sample) -> None:
+        try:
+            self._recorder.add(section, sample)
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+
+
+class _Probe:
+    """One meter, running: with its filters, or without them onto a tape."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, configured: ConfiguredMeter, tape: Tape | None) -> None:
         self._reactor = reactor
         self._section = configured.section
+        self._tape = tape
+        self._following: Deferred[None] | None = None
         self.meter: IMeter = configured.kind.build(reactor, configured.section, configured.options)
+        options = configured.options
+        if tape is not None:
+            # Whoever plays it applies the filters.
+            options = MeterOptions(max_age=options.max_age)
         self._chain: Health = build_chain(
-            self.meter, configured.options, reactor, max_age_s=configured.kind.max_age_s
+            self.meter, options, reactor, max_age_s=configured.kind.max_age_s
         )
+
+    def start(self) -> None:
+        start(self.meter)
+        if self._tape is not None and self.meter.online is not None:
+            self._following = spawn(self._follow(), f"[{self._section}] recording", self._log)
+
+    async def stop(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+        await stop(self.meter)
 
     async def read(self) -> Reading:
         try:
             await self.meter.first_sample(FIRST_SAMPLE_S)
-            sample = await self._chain.read()
+            sample = await self._sample()
         except MeterError as error:
             return Reading(self._section, None, None, str(error))
         return Reading(
             self._section, sample.watts, self._reactor.seconds() - sample.measured_at, None
         )
 
+    async def _sample(self) -> Sample:
+        sample = await self._chain.read()
+        if self._tape is not None:
+            self._tape.add(self._section, sample)
+        return sample
 
-async def show(reactor: Any, settings: Settings, out: TextIO, *, as_json: bool, watch: bool) -> int:
+    async def _follow(self) -> None:
+        """Let no sample of a meter that pushes get lost between two looks at it."""
+        while True:
+            await self.meter.next_sample(WATCH_EVERY_S)
+            try:
+                await self._sample()
+            except MeterError:
+                continue  # whoever watches is told
+
+
+async def show(
+    reactor: Any,
+    settings: Settings,
+    out: TextIO,
+    *,
+    as_json: bool,
+    watch: bool,
+    tape: Tape | None = None,
+) -> int:
     """Read every meter and write a line for each; with ``watch`` again and again.
 
+    :param tape: takes every sample of a watch, as the meters bring them: without the filters.
     :return: 0 when every meter could be read, else 1.
     """
     if not settings.meters:
         out.write(f"{settings.file}: no meter is configured\n")
         return 1
-    probes = [_Probe(reactor, one) for one in settings.meters]
+    probes = [_Probe(reactor, one, tape) for one in settings.meters]
     for probe in probes:
-        start(probe.meter)
+        probe.start()
     try:
         while True:
             readings = await _read_all(probes)
@@ -104,9 +168,11 @@ async def show(reactor: Any, settings: Settings, out: TextIO, *, as_json: bool, 
             if not watch:
                 return 1 if any(reading.error for reading in readings) else 0
             await sleep(reactor, WATCH_EVERY_S)
+            if tape is not None and tape.trouble:
+                return 1
     finally:
         for probe in probes:
-            await stop(probe.meter)
+            await probe.stop()
 
 
 async def _read_all(probes: Sequence[_Probe]) -> list[Reading]:
@@ -129,16 +195,46 @@ def load(
         return None
 
 
-def run(reactor: Any, settings: Settings, out: TextIO, *, as_json: bool, watch: bool) -> int:
+def run(
+    reactor: Any,
+    settings: Settings,
+    out: TextIO,
+    *,
+    as_json: bool,
+    watch: bool,
+    record: str | None,
+    errors: TextIO,
+) -> int:
     """Run the reactor for :func:`show`; an interrupt ends a watch with what was read last.
 
+    :param record: a file to which every sample is appended; implies ``watch``.
+    :param errors: is told when that cannot be done.
     :return: the exit status.
     """
     use_monotonic_time(reactor)
+    if record is None:
+        return _run(reactor, settings, out, as_json, watch, None)
+    try:
+        recorder = Recorder(Path(record), reactor, lambda: datetime.now(UTC))
+    except OSError as error:
+        errors.write(f"{record}: cannot be written to: {error.strerror or error}\n")
+        return 1
+    tape = Tape(recorder)
+    try:
+        return _run(reactor, settings, out, as_json, True, tape)
+    finally:
+        recorder.close()
+        if tape.trouble:
+            errors.write(f"{record}: recording ended: {tape.trouble}\n")
+
+
+def _run(
+    reactor: Any, settings: Settings, out: TextIO, as_json: bool, watch: bool, tape: Tape | None
+) -> int:
     status = [0 if watch else 1]
 
     async def work() -> None:
-        status[0] = await show(reactor, settings, out, as_json=as_json, watch=watch)
+        status[0] = await show(reactor, settings, out, as_json=as_json, watch=watch, tape=tape)
 
     done = Deferred.fromCoroutine(work())
     done.addErrback(lambda failure: failure.trap(CancelledError, BrokenPipeError))

@@ -27,6 +27,13 @@ from astrameter.steering.interface import INSPECTION, Controller, Mode
 MAX_REQUEST = 512
 """Real requests have some 55 bytes; what is longer would only make answers too long."""
 
+TOO_LONG = "too_long"
+TOO_FEW_FIELDS = "too_few_fields"
+FOREIGN_MAC = "foreign_mac"
+DUPLICATE = "duplicate"
+CROWDED = "crowded"
+"""Why a datagram is dropped, besides the kinds of :class:`~astrameter.ct.wire.FrameError`."""
+
 _NO_SAMPLE = Sample((), 0.0)
 
 
@@ -63,6 +70,7 @@ class EmulatedCt:
     :ivar failsafe: what follows when a meter stays away.
     :ivar energies: energy counters by meter section.
     :ivar forgotten: told the id of every battery that is forgotten.
+    :ivar rejected: told why a datagram was dropped, the datagram and its source.
     """
 
     _log = Logger()
@@ -74,6 +82,7 @@ class EmulatedCt:
         self.failsafe = Failsafe(options)
         self.controller = controller
         self.forgotten: Callable[[str], None] = _nobody
+        self.rejected: Callable[[str, bytes, tuple[str, int]], None] = _nobody
         self.energies: dict[str, EnergyCounter] = {}
         self._waiting: dict[str, Poll] = {}
         self._index = 0
@@ -98,14 +107,16 @@ class EmulatedCt:
         answered once, at the address it asked from last, with its newest report: two answers
         to one reading would make it correct twice.
         """
-        request = self._request(datagram)
+        request = self._request(datagram, address)
         if request is None:
             return None
         consumer_id = request.battery_mac.lower() or f"{address[0]}:{address[1]}"
         if self.fleet.is_duplicate(consumer_id, now):
+            self.rejected(DUPLICATE, datagram, address)
             return None
         consumer = self.fleet.report(consumer_id, request, address[0], now)
         if consumer is None:
+            self.rejected(CROWDED, datagram, address)
             return None
         self.controller.report(consumer, now)
         if consumer.announced_phase != consumer.phase:
@@ -116,16 +127,20 @@ class EmulatedCt:
             return None
         return Poll(consumer, request, address)
 
-    def _request(self, datagram: bytes) -> Request | None:
-        if len(datagram) > MAX_REQUEST:
-            return None
+    def _request(self, datagram: bytes, address: tuple[str, int]) -> Request | None:
+        reason = TOO_FEW_FIELDS
         try:
+            if len(datagram) > MAX_REQUEST:
+                raise FrameError(TOO_LONG)
             request = parse_request(decode(datagram))
-        except FrameError:
-            return None
-        if request is None or (self._wanted_mac and request.ct_mac.lower() != self._wanted_mac):
-            return None
-        return request
+        except FrameError as error:
+            request, reason = None, error.kind
+        if request is not None:
+            if not self._wanted_mac or request.ct_mac.lower() == self._wanted_mac:
+                return request
+            reason = FOREIGN_MAC
+        self.rejected(reason, datagram, address)
+        return None
 
     def wait(self, poll: Poll) -> None:
         """The reading for ``poll`` takes time: keep the battery until it is answered."""
@@ -306,7 +321,7 @@ class EmulatedCt:
             consumer.announced_phase = consumer.phase
 
 
-def _nobody(_consumer_id: str) -> None:
+def _nobody(*_what: object) -> None:
     """Until somebody wants to know."""
 
 

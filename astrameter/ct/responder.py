@@ -15,7 +15,15 @@ from twisted.python.failure import Failure
 from astrameter.ct.emulator import Answer, EmulatedCt, Poll
 from astrameter.ct.failsafe import Stage
 from astrameter.ct.report import answered, status_line
-from astrameter.events import Bus, CtAnswered, CtRemoved, FailsafeChanged
+from astrameter.events import (
+    REJECTED_BYTES,
+    Bus,
+    CtAnswered,
+    CtRemoved,
+    FailsafeChanged,
+    PollHeard,
+    PollRejected,
+)
 from astrameter.logs import FailureLog, RateLimited
 from astrameter.reading import MeterError, Sample
 from astrameter.routing import Routes
@@ -29,7 +37,10 @@ FOUND = b"ack"
 
 
 class CtProtocol(DatagramProtocol):
-    """Answers the polls of one emulated CT; an error stays with the poll it belongs to."""
+    """Answers the polls of one emulated CT; an error stays with the poll it belongs to.
+
+    :ivar port: where it listens, for observers.
+    """
 
     _log = Logger()
     noisy = False
@@ -44,6 +55,7 @@ class CtProtocol(DatagramProtocol):
         wall_clock: Callable[[], datetime],
     ) -> None:
         self.device_id = device_id
+        self.port = 0
         self.debug_status = False
         self._clock = clock
         self._ct = ct
@@ -56,6 +68,7 @@ class CtProtocol(DatagramProtocol):
         self._sweep_call: IDelayedCall | None = None
         ct.failsafe.changed = self._failsafe_changed
         ct.forgotten = self._tell_forgotten
+        ct.rejected = self._tell_rejected
 
     def startProtocol(self) -> None:
         self._sweep_call = self._clock.callLater(SWEEP_EVERY_S, self._sweep)
@@ -71,10 +84,12 @@ class CtProtocol(DatagramProtocol):
     def datagramReceived(self, datagram: bytes, addr: Address) -> None:
         if datagram == SEARCH:
             self._write(FOUND, addr)
+            self._tell_heard(datagram, addr)
             return
         poll = self._ct.receive(datagram, addr, self._clock.seconds())
         if poll is None:
             return
+        self._tell_heard(datagram, addr)
         route = self._routes.find(addr[0])
         if route is None:
             self._reply(poll, self._ct.answer(poll, None, "", self._clock.seconds()))
@@ -183,6 +198,15 @@ class CtProtocol(DatagramProtocol):
     def _tell_forgotten(self, consumer_id: str) -> None:
         self._bus.publish(CtRemoved(self.device_id, consumer_id))
 
+    def _tell_heard(self, datagram: bytes, addr: Address) -> None:
+        if self._bus.wants(PollHeard):
+            self._bus.publish(PollHeard(self.device_id, self.port, addr[0], datagram))
+
+    def _tell_rejected(self, reason: str, datagram: bytes, addr: Address) -> None:
+        if self._bus.wants(PollRejected):
+            kept = datagram[:REJECTED_BYTES]
+            self._bus.publish(PollRejected(self.device_id, self.port, addr[0], kept, reason))
+
 
 class CtResponder(UdpService):
     """One emulated CT: a UDP port that batteries poll.
@@ -203,4 +227,5 @@ class CtResponder(UdpService):
     ) -> None:
         self.ct = ct
         self.protocol = CtProtocol(reactor, device_id, ct, routes, bus, wall_clock)
+        self.protocol.port = port
         super().__init__(reactor, port, self.protocol, interface)

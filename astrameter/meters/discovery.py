@@ -36,6 +36,7 @@ INFRASTRUCTURE = frozenset(
         "urls",
         "websocket",
         "websocket_connection",
+        "websocket_tls",
         "websocket_wire",
     }
 )

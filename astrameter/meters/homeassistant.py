@@ -18,7 +18,6 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.ssl import optionsForClientTLS
 from twisted.logger import Logger
 
 from astrameter.deferreds import sleep, spawn
@@ -30,6 +29,7 @@ from astrameter.meters.options import MeterOptions
 from astrameter.meters.pushed import PushedMeter
 from astrameter.meters.urls import Url, device_url
 from astrameter.meters.websocket import Message, Place, Trouble, WebSocketClient
+from astrameter.meters.websocket_tls import tls_to
 from astrameter.options import Kind, Section, boolean, items, option, optional, port, text
 from astrameter.reading import MeterError
 
@@ -171,7 +171,7 @@ class HomeAssistantMeter(PushedMeter):
         self._shown = url.shown
         place = Place(
             url,
-            lambda: optionsForClientTLS(url.host),
+            lambda: tls_to(url.host),
             "add it to this computer's trusted certificates, or set HTTPS = no",
         )
         self._client = WebSocketClient(reactor, section, place, self)

@@ -207,7 +207,7 @@ class HttpClient:
 
 
 def _redirected(request: Request, status: int, location: str) -> Request:
-    """The request that a redirect asks for; another origin gets no secrets."""
+    """The request that a redirect asks for; another origin gets no secrets, so no body."""
     try:
         url = request.url.follow(location)
     except ValueError:
@@ -218,4 +218,10 @@ def _redirected(request: Request, status: int, location: str) -> Request:
     method, body = (b"GET", None) if to_get else (request.method, request.body)
     if url.origin == request.url.origin:
         return Request(url, url.sent, request.headers, method, body)
-    return prepare(url, method=method.decode("ascii"), body=body)
+    if body is not None:
+        raise MeterError(
+            "http_status",
+            f"{request.url.shown} redirects to {url.shown}, which must not get the password: is "
+            "the address right?",
+        )
+    return prepare(url, method=method.decode("ascii"))

@@ -75,25 +75,25 @@ class Login(Generic[S]):
         self._session = None
 
     async def ask(self, request: Callable[[S], Awaitable[A]]) -> A:
-        """Make a request with the session; if that has expired, once more with a fresh one.
+        """Make a request; when its session has expired, once more with a fresh one.
 
         :raises MeterError: as the request or the login; while logins pause, the failure of the
             last one.
         """
-        if self._session is not None:
-            try:
-                return self._worked(await request(self._session))
-            except ExpiredError:
-                self._session = None
-        session = await self._fresh()
         try:
-            return self._worked(await request(session))
+            return await self._attempt(request)
+        except ExpiredError:
+            self._session = None
+        try:
+            return await self._attempt(request)
         except ExpiredError as error:
             self._session = None
             self._pause(error)
             raise
 
-    def _worked(self, answer: A) -> A:
+    async def _attempt(self, request: Callable[[S], Awaitable[A]]) -> A:
+        session = await self._fresh() if self._session is None else self._session
+        answer = await request(session)
         self._error = None
         self._pauses.reset()
         return answer

@@ -46,9 +46,11 @@ class Telegrams:
             content = content_of(bytes(self._buffer[:end]))
             if content is None:
                 self.damaged += 1
+                # It may have broken off here, and what follows be the next one.
+                self._drop(end - _TAIL)
             else:
                 found.append(content)
-            self._drop(end)
+                self._drop(end)
         self._bound()
         return found
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from astrameter.meters.http import HttpClient, prepare
 from astrameter.meters.interface import MeterKind
-from astrameter.meters.jsonpaths import number_at, value_at
+from astrameter.meters.jsonpaths import number_at
 from astrameter.meters.login import ExpiredError, Login, RefusedError
 from astrameter.meters.options import MeterOptions
 from astrameter.meters.polled import PolledMeter
@@ -82,10 +82,9 @@ def _power(document: dict[str, object], code: str) -> float:
 
 def has_expired(document: object) -> bool:
     """Whether an answer says, with a good HTTP status, that the session is over."""
-    status = document.get("status") if isinstance(document, dict) else None
     try:
-        return float(status) >= EXPIRED_STATUS  # type: ignore[arg-type]  what it is, shows
-    except (TypeError, ValueError, OverflowError):
+        return number_at(document, "status") >= EXPIRED_STATUS
+    except MeterError:
         return False
 
 
@@ -122,7 +121,7 @@ class Device:
     async def _log_in(self) -> str:
         document = (await self._client.send(self._ask_start)).checked().json()
         serial = _serial_of(document)
-        if value_at(document, "authentication") is True:
+        if _is_authenticated(document):
             return serial
         fields = {"login": serial, "save_login": "1"}
         if self._password:
@@ -134,18 +133,22 @@ class Device:
             body=urlencode(fields).encode("ascii"),
         )
         document = (await self._client.send(request)).checked().json()
-        if isinstance(document, dict) and document.get("authentication") is True:
+        if _is_authenticated(document):
             return serial
         raise RefusedError("the Energy Manager refuses the login: check PASSWORD")
-    
+
+
+def _is_authenticated(document: object) -> bool:
+    return isinstance(document, dict) and document.get("authentication") is True
+
 
 def _serial_of(document: object) -> str:
-    if isinstance(document, dict):
-        for name in _SERIALS:
-            serial = document.get(name)
-            if isinstance(serial, (str, int)) and serial:
-                return str(serial)
-    value_at(document, _SERIALS[0])
+    if not isinstance(document, dict):
+        raise MeterError("bad_structure", "the answer to the login is not an object")
+    for name in _SERIALS:
+        serial = document.get(name)
+        if isinstance(serial, (str, int)) and serial:
+            return str(serial)
     raise MeterError("missing_field", "the device does not tell its serial number")
 
 
@@ -168,7 +171,7 @@ KIND = MeterKind(
     Section(
         "TQ_EM",
         Options,
-        help="A TQ Energy Manager (also sold under other names).",
+        help="A TQ Energy Manager.",
         many=True,
         example={"IP": "192.168.1.20", "PASSWORD": "secret"},
     ),

@@ -159,8 +159,12 @@ class Connection:
     # ---------------------------------------- IPushProducer: of what we send
 
     def pauseProducing(self) -> None:
-        """We send a few hundred bytes: who does not take those is not going to recover."""
-        self.fail(Trouble("deaf", f"{self._place.url.shown} does not take what it is sent"))
+        """We send a few hundred bytes: who does not take those is not going to recover.
+
+        Before, TLS is not ready yet.
+        """
+        if self._is_open():
+            self.fail(Trouble("deaf", f"{self._place.url.shown} does not take what it is sent"))
 
     def resumeProducing(self) -> None:
         """Never needed after a pause."""

@@ -115,6 +115,7 @@ class MqttClient(Service):
         self._trouble_kind = ""
         self._trouble_since: float | None = None
         self._refusing = False
+        self._oversized = False
 
     # ------------------------------------------------------------------ what others use
 
@@ -131,6 +132,14 @@ class MqttClient(Service):
             if self._session is not None and self.connected:
                 self._session.subscribe(topic_filter)
         subscribers.append(_Subscriber(self.section, topic_filter, handler))
+
+    def unsubscribe(self, topic_filter: str) -> None:
+        """Take every handler of exactly this filter away; unknown ones are ignored."""
+        if self._filters.pop(topic_filter, None) is None:
+            return
+        del self._subscribers[topic_filter]
+        if self._session is not None and self.connected:
+            self._session.unsubscribe(topic_filter)
 
     def watch(self, connected: Callable[[], None], disconnected: Callable[[], None]) -> None:
         """Be told of every change of :attr:`connected`, after it and after subscribing."""
@@ -244,6 +253,16 @@ class MqttClient(Service):
             address=self.settings.address,
             filter=topic_filter,
         )
+
+    def session_oversized(self, length: int) -> None:
+        """Somebody publishes what cannot be meant for us."""
+        if not self._oversized:
+            self._log.warn(
+                "[{section}] a message of {length} bytes is ignored, and so are others like it",
+                section=self.section,
+                length=length,
+            )
+        self._oversized = True
 
     def session_overflowed(self) -> None:
         """The broker does not take what we publish."""

@@ -157,6 +157,10 @@ class Engine:
         """Ask for a topic with QoS 0; the message id of the request."""
         return self._paho.subscribe(topic_filter, 0)[1]
 
+    def unsubscribe(self, topic_filter: str) -> None:
+        """Ask for a topic no more."""
+        self._paho.unsubscribe(topic_filter)
+
     def ping(self) -> None:
         """Send PINGREQ (MQTT 3.1.1 section 3.12)."""
         self._pipe.send(b"\xc0\x00")

@@ -14,12 +14,13 @@ _COMPACT_BYTES = 1 << 16
 CONNACK = 0x20
 PUBACK = 0x40
 SUBACK = 0x90
+UNSUBACK = 0xB0
 PINGRESP = 0xD0
 
 _PUBLISH_QOS_0 = frozenset({0x30, 0x31})
-# Nothing else comes to a client that subscribes with QoS 0, publishes with QoS 0 or 1 and never
-# unsubscribes (section 2.2, table 2.1).
-_EXPECTED = _PUBLISH_QOS_0 | {PUBACK, SUBACK, PINGRESP}
+# Nothing else comes to a client that subscribes with QoS 0 and publishes with QoS 0 or 1
+# (section 2.2, table 2.1).
+_EXPECTED = _PUBLISH_QOS_0 | {PUBACK, SUBACK, UNSUBACK, PINGRESP}
 
 
 class ProtocolError(Exception):
@@ -27,12 +28,20 @@ class ProtocolError(Exception):
 
 
 class Framer:
-    """Bytes in, whole packets out, one at a time; never holds more than one packet and a chunk."""
+    """Bytes in, whole packets out, one at a time; never holds more than one packet and a chunk.
+
+    A publication that is too long is passed over: whoever may publish could otherwise end our
+    connection, and again and again when the broker retains it.
+
+    :ivar oversized: the length of the last publication passed over; whoever has seen it resets it.
+    """
 
     def __init__(self, max_packet_bytes: int = MAX_PACKET_BYTES) -> None:
+        self.oversized = 0
         self._max = max_packet_bytes
         self._buffer = bytearray()
         self._start = 0
+        self._skip = 0
         self._greeted = False
 
     def feed(self, data: bytes) -> None:
@@ -42,25 +51,40 @@ class Framer:
     def next_packet(self) -> bytes | None:
         """The next packet with its fixed header; None while it is incomplete.
 
-        :raises ProtocolError: when it is too long or of a kind that no broker sends here.
+        :raises ProtocolError: when it is of a kind that no broker sends here, or too long and no
+            publication.
         """
-        start, available = self._start, len(self._buffer)
-        if start == available:
-            return None
-        self._check_kind(self._buffer[start])
-        header = self._remaining_length(start + 1)
-        if header is None:
-            return None
-        body, length = header
-        if length > self._max:
-            raise ProtocolError(f"it sends a packet of {length} bytes")
-        end = body + length
-        if end > available:
-            return None
-        packet = bytes(self._buffer[start:end])
-        self._greeted = True
-        self._consume(end)
-        return packet
+        while not self._skip or self._pass_over():
+            start, available = self._start, len(self._buffer)
+            if start == available:
+                return None
+            first = self._buffer[start]
+            self._check_kind(first)
+            header = self._remaining_length(start + 1)
+            if header is None:
+                return None
+            body, length = header
+            end = body + length
+            if length > self._max:
+                if first not in _PUBLISH_QOS_0:
+                    raise ProtocolError(f"it sends a packet of {length} bytes")
+                self.oversized = length
+                self._skip = end - start
+                continue
+            if end > available:
+                return None
+            packet = bytes(self._buffer[start:end])
+            self._greeted = True
+            self._consume(end)
+            return packet
+        return None
+
+    def _pass_over(self) -> bool:
+        """Throw away what has come of a packet that is too long; whether that was all of it."""
+        size = min(self._skip, len(self._buffer) - self._start)
+        self._skip -= size
+        self._consume(self._start + size)
+        return not self._skip
 
     def _check_kind(self, first: int) -> None:
         if not self._greeted:

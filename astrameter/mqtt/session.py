@@ -67,6 +67,9 @@ class Owner(TypingProtocol):
     def session_refused_filter(self, topic_filter: str) -> None:
         """The broker does not let us subscribe to it."""
 
+    def session_oversized(self, length: int) -> None:
+        """A publication of so many bytes was passed over."""
+
     def session_overflowed(self) -> None:
         """The broker takes nothing, and publications are dropped; said once in a session."""
 
@@ -111,6 +114,10 @@ class Session(Protocol):
         mid = self._engine.subscribe(topic_filter)
         if mid is not None:
             self._filters[mid] = topic_filter
+
+    def unsubscribe(self, topic_filter: str) -> None:
+        """Want a topic no more."""
+        self._engine.unsubscribe(topic_filter)
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> Deferred[bool]:
         """Send a publication; see :meth:`astrameter.mqtt.client.MqttClient.publish`."""
@@ -235,6 +242,9 @@ class Session(Protocol):
             if self._ended or self._trouble is not None or self._closed is not None:
                 return False
             packet = self._framer.next_packet()
+            if self._framer.oversized:
+                self._owner.session_oversized(self._framer.oversized)
+                self._framer.oversized = 0
             if packet is None:
                 return False
             self._engine.feed(packet)

@@ -13,7 +13,14 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from astrameter.events import Bus, ShellyAnswered, ShellyRemoved
+from astrameter.events import (
+    REJECTED_BYTES,
+    Bus,
+    PollHeard,
+    PollRejected,
+    ShellyAnswered,
+    ShellyRemoved,
+)
 from astrameter.reading import NO_POWER, Sample
 from astrameter.routing import Routes, ServingRoute
 from astrameter.shelly import rpc
@@ -24,6 +31,11 @@ from astrameter.udp import Address, TimeAndUdp, UdpService
 MAX_READING_PER_BATTERY = 16
 MAX_READING = 1024
 """Requests that may wait for a meter at once; those above are dropped like lost datagrams."""
+
+DUPLICATE = "duplicate"
+OVERLOAD = "overload"
+NO_METER = "no_meter"
+"""Why a datagram gets no answer, besides the names of :class:`~astrameter.shelly.rpc.Rejection`."""
 
 _CHECK_EVERY_S = 1.0
 
@@ -80,14 +92,17 @@ class ShellyProtocol(DatagramProtocol):
             self._arrived(sighting, sighting.arrival)
         battery = sighting.battery
         if now - battery.handled_at < self.dedupe_window_s:
+            self._tell_rejected(DUPLICATE, datagram, addr)
             return
         request = rpc.parse(datagram)
         if isinstance(request, rpc.Rejection):
             self._complaints.rejected(battery.ip, request)
+            self._tell_rejected(request.name.lower(), datagram, addr)
             if request not in rpc.WELL_FORMED:
                 return
         if battery.reading >= MAX_READING_PER_BATTERY or len(self._reading) >= MAX_READING:
             self._complaints.overloaded(battery.ip, len(self._reading))
+            self._tell_rejected(OVERLOAD, datagram, addr)
             return
         if isinstance(request, rpc.Request):
             battery.handled_at = now
@@ -95,8 +110,12 @@ class ShellyProtocol(DatagramProtocol):
         if route is None:
             if battery.served and self._complaints.not_served(battery.ip):
                 battery.served = False
+            if isinstance(request, rpc.Request):
+                self._tell_rejected(NO_METER, datagram, addr)
             return
         battery.served = True
+        if isinstance(request, rpc.Request) and self._bus.wants(PollHeard):
+            self._bus.publish(PollHeard(self.device_id, self._port, addr[0], datagram))
         self._read(route, request, battery, addr)
 
     def _read(
@@ -151,6 +170,11 @@ class ShellyProtocol(DatagramProtocol):
                     self._wall_clock().isoformat(),
                 )
             )
+
+    def _tell_rejected(self, reason: str, datagram: bytes, addr: Address) -> None:
+        if self._bus.wants(PollRejected):
+            kept = datagram[:REJECTED_BYTES]
+            self._bus.publish(PollRejected(self.device_id, self._port, addr[0], kept, reason))
 
     def _arrived(self, sighting: Sighting, arrival: Arrival) -> None:
         displaced = sighting.displaced

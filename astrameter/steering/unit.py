@@ -13,6 +13,7 @@ RESTING_W = 5.0
 _NEAR_W = 6.0
 _DRIFTED_W = 25.0
 _REST_S = 2.5
+_DEPARTED_W = 20.0
 _STARTING_S = 6.5
 _RETRY_S = 60.0
 _RETRY_MOST_S = 1800.0
@@ -82,6 +83,7 @@ class Unit:
         self._peaks: dict[int, float] = {}
         self._changes: deque[float] = deque(maxlen=4)
         self._lost = 0
+        self._sent: deque[tuple[int, float]] = deque(maxlen=3)
         self._still_since = now
 
     @property
@@ -114,6 +116,7 @@ class Unit:
     def sent(self, reading_w: int, now: float) -> None:
         """It was answered ``reading_w``."""
         before_w = self.setpoint_w
+        self._sent.append((reading_w, self.power_w))
         self.bank.step(reading_w, self.power_w, now)
         change_w = self.setpoint_w - before_w
         if abs(change_w) > 3 and abs(before_w - self.power_w) <= 8:
@@ -154,6 +157,9 @@ class Unit:
             self.held = 0
             self._missing_since = None
             return
+        if moved_w * error_w < 0 and abs(moved_w) > _DEPARTED_W:
+            self._depart(moved_w)
+            return
         if self._starting(now):
             return
         if abs(error_w) <= _DRIFTED_W:
@@ -172,6 +178,16 @@ class Unit:
         self.held = 1 if error_w > 0 else -1
         if now - self._missing_since > 1.2 + 2 * self.poll_s:
             self._give_up(error_w, now)
+
+    def _depart(self, moved_w: float) -> None:
+        """It moves where no copy expected it to go: it has acted on a reading that the copies
+        believed it would not hear."""
+        for reading_w, power_w in reversed(self._sent):
+            if reading_w * moved_w > 0:
+                self.bank.settle(power_w + reading_w)
+                self.history.target_w = self.setpoint_w
+                self._changes.clear()
+                return
 
     def _was_lost(self, error_w: float, moved_w: float) -> bool:
         """It rests exactly where it would without one of the last commands: that one was lost,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import urwid
@@ -27,13 +28,23 @@ class Console:
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, stage: Stage, glyphs: Glyphs, leave: Callable[[], None]
+        self,
+        reactor: Any,
+        stage: Stage,
+        glyphs: Glyphs,
+        leave: Callable[[], None],
+        give_up: Callable[[str], None],
     ) -> None:
-        """:param leave: called when the visitor wants to go, or the terminal has gone."""
+        """:param leave: called when the visitor wants to go, or the terminal has gone.
+
+        :param give_up: called with the reason when the screen cannot be drawn.
+        """
         self._reactor = reactor
         self._stage = stage
         self._glyphs = glyphs
         self._leave = leave
+        self._give_up = give_up
+        self._open = False
         self._keys: dict[str, Callable[[], None]] = {
             "k": stage.switch_kettle,
             "s": stage.toggle_cloud,
@@ -68,6 +79,7 @@ class Console:
         Ctrl-C becomes a key: as a signal it would reach ``make`` as well, which would end with
         an error.
         """
+        self._open = True
         self._loop.start()
         self._screen.tty_signal_keys(intr="undefined")
         spawn(self._run(), "drawing the screen", self._log)
@@ -76,10 +88,16 @@ class Console:
         """Give the terminal back as it was."""
         if self._refreshing.running:
             self._refreshing.stop()
-            self._loop.stop()
+        if self._open:
+            self._open = False
+            with suppress(OSError):  # the terminal has gone
+                self._loop.stop()
 
     async def _run(self) -> None:
-        await self._refreshing.start(REFRESH_S)
+        try:
+            await self._refreshing.start(REFRESH_S)
+        except Exception as error:  # noqa: BLE001  a screen that stands still helps nobody
+            self._give_up(f"the screen cannot be drawn: {error!r}")
 
     def _refresh(self) -> None:
         self._snapshot = self._stage.model.snapshot(self._reactor.seconds())

@@ -76,7 +76,6 @@ class Snapshot:
     grid_w: PhaseWatts
     load_w: float
     solar_w: float
-    solar_peak_w: float
     batteries: tuple[BatteryLook, ...]
     running: tuple[Running, ...] = ()
     money: MoneyLook = field(default_factory=MoneyLook)
@@ -105,6 +104,7 @@ class Model:
         self._link = link
         self._trends = Trends()
         self._money = Money(house.batteries)
+        self._known = frozenset(battery.mac.lower() for battery in house.batteries)
         self._told: dict[str, tuple[float, float]] = {}
         self._answers: deque[float] = deque(maxlen=1000)
         self._house_s = 0.0
@@ -114,7 +114,9 @@ class Model:
         self._distance_ws = self._distance_without_ws = 0.0
 
     def answered(self, event: CtAnswered, now: float) -> None:
-        """The appliance has answered a battery."""
+        """The appliance has answered a battery; strangers on the network do not count."""
+        if event.consumer_id not in self._known:
+            return
         target_w = float(event.data["reported_power"]) + sum(event.target)
         self._told[event.consumer_id] = (target_w, now)
         self._answers.append(now)
@@ -153,7 +155,6 @@ class Model:
             grid_w=house.site.grid_w,
             load_w=self._load_w(),
             solar_w=household.solar_w,
-            solar_peak_w=house.day.solar_peak_w,
             running=tuple(
                 Running(load.name, load.power_w, load.phase)
                 for load in household.loads

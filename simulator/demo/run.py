@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent, globalLogBeginner
 from zope.interface import implementer
@@ -67,7 +68,8 @@ class Demo:
         self._environ = environ
         self._stage = Stage(reactor, wishes, self._give_up, ports)
         self._console: Console | None = None
-        self._lines: LoopingCall | None = None
+        self._lines = LoopingCall(self._write_line)
+        self._ending: IDelayedCall | None = None
         self._started = self._leaving = self._reader_gone = False
         self._reason = ""
 
@@ -78,31 +80,39 @@ class Demo:
     async def _start(self) -> None:
         try:
             await self._stage.start()
+            self._started = True
+            self._show()
         except PortError as error:
             self._give_up(str(error))
-            return
         except Exception as error:  # noqa: BLE001  nothing would run, and nobody would know
             self._give_up(f"the demo could not start: {error!r}")
-            return
-        self._started = True
+
+    def _show(self) -> None:
         if self._seconds is not None:
-            self._reactor.callLater(self._seconds, self._leave)
+            self._ending = self._reactor.callLater(self._seconds, self._leave)
         if self._plain:
-            self._lines = LoopingCall(self._write_line)
             self._lines.clock = self._reactor
-            await self._lines.start(LINE_S)
+            spawn(self._write_lines(), "writing lines", self._log)
         else:
             glyphs = glyphs_for(self._environ)
-            self._console = Console(self._reactor, self._stage, glyphs, self._leave)
+            self._console = Console(self._reactor, self._stage, glyphs, self._leave, self._give_up)
             self._console.start()
+
+    async def _write_lines(self) -> None:
+        try:
+            await self._lines.start(LINE_S)
+        except Exception as error:  # noqa: BLE001  silence would look like a demo that hangs
+            self._give_up(f"the line cannot be written: {error!r}")
 
     def stop(self) -> Deferred[None]:
         """Give back the terminal and close every socket."""
         self._leaving = True
         if self._console is not None:
             self._console.stop()
-        if self._lines is not None and self._lines.running:
+        if self._lines.running:
             self._lines.stop()
+        if self._ending is not None and self._ending.active():
+            self._ending.cancel()
         return self._stage.stop()
 
     def farewell(self) -> int:

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from astrameter.appliance import Appliance, Surroundings
 from astrameter.config import load_text
 from astrameter.deferreds import spawn
-from astrameter.events import CtAnswered, MeterChanged
+from astrameter.events import CtAnswered, MeterChanged, Subscription
 from astrameter.ports import PortError
 from astrameter.services import start, stop
 from simulator.batteries.config import BatteryConfig
@@ -117,6 +117,7 @@ class Stage:
         self._meter: HttpMeter | None = None
         self._appliance: Appliance | None = None
         self._sampling: LoopingCall | None = None
+        self._subscriptions: tuple[Subscription, ...] = ()
 
     # ------------------------------------------------------------------------ start and stop
 
@@ -130,10 +131,12 @@ class Stage:
     async def _start(self) -> None:
         appliance = await self._opened()
         seconds = self._reactor.seconds
-        appliance.bus.subscribe(
-            CtAnswered, lambda event: self.model.answered(event, seconds()), name="the demo"
+        self._subscriptions = (
+            appliance.bus.subscribe(
+                CtAnswered, lambda event: self.model.answered(event, seconds()), name="the demo"
+            ),
+            appliance.bus.subscribe(MeterChanged, self._meter_changed, name="the demo's journal"),
         )
-        appliance.bus.subscribe(MeterChanged, self._meter_changed, name="the demo's journal")
         appliance.startService()
         start(self.house)
         self.model.note(f"{self._wishes.batteries} batteries look for their meter", "heading")
@@ -142,7 +145,10 @@ class Stage:
         spawn(self._sample(self._sampling), "looking at the house", self._log)
 
     async def _sample(self, sampling: LoopingCall) -> None:
-        await sampling.start(SAMPLE_S)
+        try:
+            await sampling.start(SAMPLE_S)
+        except Exception as error:  # noqa: BLE001  everything shown would stand still
+            self._give_up(f"the house cannot be looked at: {error!r}")
 
     async def _opened(self) -> Appliance:
         """Everything built anew around other ports until they can be opened."""
@@ -195,6 +201,8 @@ class Stage:
         if self._sampling is not None and self._sampling.running:
             self._sampling.stop()
         if self._appliance is not None:
+            for subscription in self._subscriptions:
+                self._appliance.bus.unsubscribe(subscription)
             await stop(self.house)
             await stop(self._appliance)
         if self._meter is not None:

@@ -43,7 +43,6 @@ class Glyphs:
     cloud: str
     night: str
     times: str
-    plus_minus: str
 
 
 UNICODE = Glyphs(
@@ -69,7 +68,6 @@ UNICODE = Glyphs(
     cloud="☁",
     night="☾",
     times="×",
-    plus_minus="±",
 )
 """All of them take one column."""
 
@@ -96,7 +94,6 @@ ASCII = Glyphs(
     cloud="cloud",
     night="night",
     times="x",
-    plus_minus="+/-",
 )
 
 

@@ -19,7 +19,7 @@ LIMIT_W = 2500.0
 """What every setpoint is clamped to."""
 
 REST_W = 20
-"""Less than this moves only a unit that is discharging."""
+"""Less than this moves only a unit that is discharging, unless its configuration says else."""
 
 HOLD_BELOW_W = 10
 """Import below this is left alone."""
@@ -67,7 +67,11 @@ class RampLaw:
     )
 
     def __init__(
-        self, max_charge_w: float, max_discharge_w: float, charge_w: float = 0.0, rest_w: int = 20
+        self,
+        max_charge_w: float,
+        max_discharge_w: float,
+        charge_w: float = 0.0,
+        rest_w: int = REST_W,
     ) -> None:
         self._highest_w = max_charge_w
         self._lowest_w = -max_discharge_w

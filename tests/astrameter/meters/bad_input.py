@@ -1,4 +1,4 @@
-"""What every meter that reads JSON over HTTP has to survive, as tests to inherit."""
+"""What every meter that reads over HTTP has to survive, as tests to inherit."""
 
 from __future__ import annotations
 
@@ -45,14 +45,16 @@ class _Hasty:
         return reactor.callLater(seconds / HASTE, *arguments, **keywords)
 
 
-class BadHttpInput:
+class BadHttp:
     """Mix this into a ``TestCase`` called ``BadInputTests`` and fill in the attributes.
+
+    It holds for any kind of document; see :class:`BadHttpInput` for JSON.
 
     :ivar CONFIG: the section with its keys; ``{addr}``, ``{host}``, ``{port}`` and ``{password}``
         are filled in.
-    :ivar GOOD: a document that reads as WATTS.
-    :ivar NUMBERS: where in it the numbers are that have to be there.
-    :ivar parse: the meter's parser, of a document and the section's options.
+    :ivar GOOD: a document that reads as WATTS, as :func:`~http_rig.answer` takes it; where the
+        meter logs in first, an answer to the login as well.
+    :ivar TLS: how the device serves https; None: it serves http.
     """
 
     timeout: ClassVar[float] = 30
@@ -60,15 +62,15 @@ class BadHttpInput:
     CONFIG: ClassVar[str]
     GOOD: ClassVar[Any]
     WATTS: ClassVar[tuple[float, ...]]
-    NUMBERS: ClassVar[Sequence[tuple[Step, ...]]]
-
-    def parse(self, document: object, options: Any) -> Sequence[float]:
-        raise NotImplementedError
+    TLS: ClassVar[Any] = None
 
     def configured(self, **places: object) -> ConfiguredMeter:
         lines = self.CONFIG.format(password=PASSWORD, **places).splitlines()
         [one] = load_text("\n".join(map(str.strip, lines)), "config.ini").meters
         return one
+
+    def device(self: Any, *scripts: Script) -> Device:
+        return Device(self, *scripts, tls=self.TLS)
 
     def meter(self: Any, device: Device, clock: Any = reactor) -> Any:
         one = self.configured(addr=device.address, host="127.0.0.1", port=device.port)
@@ -79,7 +81,7 @@ class BadHttpInput:
 
     async def check(self: Any, script: Script, *kinds: str, clock: Any = reactor) -> str:
         """A bad answer is a MeterError of one of these kinds, and the next answer is read."""
-        device = Device(self, script)
+        device = self.device(script)
         meter = self.meter(device, clock)
         try:
             sample = await meter.read()
@@ -97,7 +99,7 @@ class BadHttpInput:
         return str(message)
 
     async def test_a_good_answer_is_read(self: Any) -> None:
-        device = Device(self, answer(self.GOOD))
+        device = self.device(answer(self.GOOD))
         self.assertEqual((await self.meter(device).read()).watts, self.WATTS)
 
     async def test_a_refused_login_says_so(self) -> None:
@@ -119,14 +121,60 @@ class BadHttpInput:
             await self.check(then_close(data), "connect")
         await self.check(then_reset(whole[:-1]), "connect")
 
-    async def test_a_truncated_document(self: Any) -> None:
-        await self.check(answer(json.dumps(self.GOOD)[:-1]), "invalid_json")
-
     async def test_an_oversized_answer(self) -> None:
         await self.check(answer(b"[" + b" " * MAX_BODY + b"]"), "bad_structure")
 
     async def test_what_is_no_http(self) -> None:
         await self.check(then_close(b"SSH-2.0-OpenSSH_9.2\r\n"), "bad_structure", "connect")
+
+    async def test_a_redirect_is_followed(self: Any) -> None:
+        device = self.device(answer("", "302 Found", {"Location": "/other"}), answer(self.GOOD))
+        self.assertEqual((await self.meter(device).read()).watts, self.WATTS)
+        self.assertEqual(device.received[1].target, "/other")
+
+    async def test_redirects_to_nowhere(self) -> None:
+        for where in ("/", "ftp://device/", "http://[", "http://äöü\udcff"):
+            header = {"Location": where}
+            body = answer("", "302 Found", header) if where.isascii() else _latin(where)
+            await self.check(body, "http_status")
+
+    async def test_the_device_restarts(self: Any) -> None:
+        device = self.device(answer(self.GOOD))
+        meter = self.meter(device)
+        self.assertEqual((await meter.read()).watts, self.WATTS)
+        await device.stop()
+        try:
+            sample = await meter.read()
+        except MeterError as error:
+            self.assertEqual(error.kind, "connect")
+        else:
+            raise AssertionError(f"read {sample}")
+        device.start()
+        self.assertEqual((await meter.read()).watts, self.WATTS)
+
+    async def test_it_stops_while_it_asks(self: Any) -> None:
+        device = self.device(say_nothing)
+        meter = self.meter(device)
+        reading = meter.read()
+        await meter.stopService()
+        await device.idle()
+        await self.assertFailure(reading, MeterError)
+
+
+class BadHttpInput(BadHttp):
+    """The same for a meter that reads JSON.
+
+    :ivar NUMBERS: where in GOOD the numbers are that have to be there.
+    :ivar parse: the meter's parser, of a document and the section's options.
+    """
+
+    NUMBERS: ClassVar[Sequence[tuple[Step, ...]]]
+
+    def parse(self, document: object, options: Any) -> Sequence[float]:
+        raise NotImplementedError
+
+    async def test_a_truncated_document(self: Any) -> None:
+        await self.check(answer(json.dumps(self.GOOD)[:-1]), "invalid_json")
 
     async def test_what_is_no_json(self) -> None:
         for body in ("<html>busy</html>", "power=1", b"\xff\xfe\x00", "{'a': 1}"):
@@ -145,39 +193,6 @@ class BadHttpInput:
         for steps in self.NUMBERS:
             for document in _without(self.GOOD, steps):
                 await self.check(answer(document), "missing_field")
-
-    async def test_a_redirect_is_followed(self: Any) -> None:
-        device = Device(self, answer("", "302 Found", {"Location": "/other"}), answer(self.GOOD))
-        self.assertEqual((await self.meter(device).read()).watts, self.WATTS)
-        self.assertEqual(device.received[1].target, "/other")
-
-    async def test_redirects_to_nowhere(self) -> None:
-        for where in ("/", "ftp://device/", "http://[", "http://äöü\udcff"):
-            header = {"Location": where}
-            body = answer("", "302 Found", header) if where.isascii() else _latin(where)
-            await self.check(body, "http_status")
-
-    async def test_the_device_restarts(self: Any) -> None:
-        device = Device(self, answer(self.GOOD))
-        meter = self.meter(device)
-        self.assertEqual((await meter.read()).watts, self.WATTS)
-        await device.stop()
-        try:
-            sample = await meter.read()
-        except MeterError as error:
-            self.assertEqual(error.kind, "connect")
-        else:
-            raise AssertionError(f"read {sample}")
-        device.start()
-        self.assertEqual((await meter.read()).watts, self.WATTS)
-
-    async def test_it_stops_while_it_asks(self: Any) -> None:
-        device = Device(self, say_nothing)
-        meter = self.meter(device)
-        reading = meter.read()
-        await meter.stopService()
-        await device.idle()
-        await self.assertFailure(reading, MeterError)
 
     def test_any_document_is_a_reading_or_a_meter_error(self: Any) -> None:
         one = self.configured(addr="device", host="device", port=80)

@@ -219,12 +219,23 @@ def self_signed(name: str) -> Any:
 
 
 @dataclass
-class _Exchanges:
+class Exchanges:
     """Checks requests against the exchanges of a vector and plays the responses."""
 
     exchanges: list[dict[str, Any]]
-    parallel: bool
+    parallel: bool = False
     faults: list[str] = field(default_factory=list)
+
+    def device(self, test: TestCase, tls: Any = None) -> Device:
+        """The device that the requests go to."""
+        device = Device(test, b"", tls=tls)
+        device.script_for = self.script_for  # type: ignore[method-assign]
+        return device
+
+    def check(self, test: TestCase) -> None:
+        """All requests have come, and they were right."""
+        test.assertEqual(self.faults, [])
+        test.assertEqual(self.exchanges, [])
 
     def script_for(self, request: Received) -> Script:
         candidates = self.exchanges if self.parallel else self.exchanges[:1]
@@ -233,6 +244,8 @@ class _Exchanges:
             if (wanted["method"], wanted["target"]) == (request.method, request.target):
                 self.exchanges.remove(exchange)
                 self._check_headers(wanted.get("headers", {}), request)
+                if (body := wanted.get("body", "").encode()) != request.body:
+                    self.faults.append(f"{request.body!r} instead of {body!r}")
                 return _script_of(exchange["response"])
         self.faults.append(f"unexpected {request.method} {request.target}")
         return answer(status="599 Unexpected")
@@ -259,6 +272,19 @@ def _script_of(response: dict[str, Any]) -> Script:
     return later
 
 
+class Ahead:
+    """The reactor with a clock that stands until it is put forward; its timers go on."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(reactor, name)
+
+    def seconds(self) -> float:
+        return 1000.0 + self.ahead_s
+
+
 async def run_http_vector(
     test: TestCase,
     case: dict[str, Any],
@@ -268,10 +294,9 @@ async def run_http_vector(
 
     :param differences: by id of the vector, what its steps shall give instead.
     """
-    exchanges = _Exchanges(list(case["exchanges"]), case.get("parallel", False))
+    exchanges = Exchanges(list(case["exchanges"]), case.get("parallel", False))
     tls = self_signed("127.0.0.1") if case["transport"] == "https" else None
-    device = Device(test, b"", tls=tls)
-    device.script_for = exchanges.script_for  # type: ignore[method-assign]
+    device = exchanges.device(test, tls)
     places = {"addr": device.address, "host": "127.0.0.1", "port": str(device.port)}
     lines = [f"[{case['section']}]"]
     for key, value in case["config"].items():
@@ -279,17 +304,20 @@ async def run_http_vector(
             value = value.replace(f"{{{place}}}", text)  # noqa: PLW2901  filled in step by step
         lines.append(f"{key} = {value}")
     [configured] = load_text("\n".join(lines), case["id"]).meters
-    meter = configured.kind.build(reactor, configured.section, configured.options)
+    clock = Ahead()
+    meter = configured.kind.build(clock, configured.section, configured.options)
     meter.startService()
     try:
         expectations = (differences or {}).get(case["id"])
         for i, step in enumerate(case["steps"]):
+            if step["op"] == "advance":
+                clock.ahead_s += step["s"]
+                continue
             expected = expectations[i] if expectations else step["expect"]
             test.assertEqual(await _read(meter.read()), _comparable(expected))
     finally:
         await meter.stopService()
-    test.assertEqual(exchanges.faults, [])
-    test.assertEqual(exchanges.exchanges, [])
+    exchanges.check(test)
 
 
 def problems_of(section: str, *lines: str) -> list[str]:

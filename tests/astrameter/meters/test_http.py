@@ -333,6 +333,16 @@ class RedirectTests(Loopback):
         self.assertEqual(set(other.received[0].headers), {"host", "accept", "user-agent"})
         self.assertEqual(other.received[0].headers["host"], other.address)
 
+    async def test_another_origin_gets_no_body(self) -> None:
+        other = self.device(answer(b"there"))
+        for status in ("307 X", "308 X"):
+            device = self.device(answer(b"", status, {"Location": other.url}))
+            request = prepare(parse_url(device.url), method="POST", body=b"password=secret")
+            error = await self.assertFailure(self.client().send(request), MeterError)
+            self.assertEqual(error.kind, "http_status")
+            self.assertIn(f"{device.url} redirects to {other.url}", str(error))
+        self.assertEqual(other.received, [])
+
     async def test_an_address_that_is_no_text_is_refused(self) -> None:
         device = self.device(
             b"HTTP/1.1 302 X\r\nLocation: http://\xe4/\r\nContent-Length: 0\r\n\r\n"

@@ -57,6 +57,12 @@ class PolledMeterTests(SynchronousTestCase):
         self.source.asked[0].callback([1, 2.5])
         self.assertEqual(self.successResultOf(reading), Sample((1.0, 2.5), 1.5))
 
+    def test_a_sample_keeps_its_own_time(self) -> None:
+        reading = self.meter.read()
+        self.clock.advance(1.5)
+        self.source.asked[0].callback(Sample((7.0,), 0.5))
+        self.assertEqual(self.successResultOf(reading), Sample((7.0,), 0.5))
+
     def test_fifty_simultaneous_readers_cause_one_read(self) -> None:
         readings = [self.meter.read() for _ in range(50)]
         self.assertEqual(len(self.source.asked), 1)

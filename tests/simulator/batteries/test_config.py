@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from simulator.batteries.config import BatteryConfig
-from simulator.batteries.families import HMG, VNSA, VNSD, VNSE3, family_of
+from simulator.batteries.families import B2500, HMG, JUPITER, VNSA, VNSD, VNSE3, family_of
 from tests.vectors import each
 
 MAC = "02B250000001"
@@ -36,7 +36,16 @@ WRONG: list[dict[str, Any]] = [
     {"name": "start", "set": {"startup_delay_s": -1}, "says": "startup_delay_s must be >= 0"},
     {"name": "not_a_number", "set": {"capacity_wh": float("nan")}, "says": "a finite number"},
     {"name": "endless", "set": {"poll_interval_s": float("inf")}, "says": "a finite number"},
-    {"name": "type", "set": {"device_type": "HMA-1"}, "says": "'HMA-1' has no simulated law"},
+    {"name": "type", "set": {"device_type": "HMX-1"}, "says": "'HMX-1' has no simulated law"},
+    {"name": "law", "set": {"law": "old"}, "says": "invalid law 'old'; use field or classic"},
+    {"name": "reads", "set": {"reads": ""}, "says": "invalid reads ''; use sum or own_phase"},
+    {"name": "stepping", "set": {"stepping": "x"}, "says": "invalid stepping 'x'; use continuous"},
+    {"name": "rest", "set": {"rest_w": -1}, "says": "rest_w must be >= 0, got -1"},
+    {
+        "name": "charging_b2500",
+        "set": {"device_type": "HMA-1", "initial_power_w": -100},
+        "says": "within the power limits",
+    },
     {"name": "separator", "set": {"ct_type": "HME|4"}, "says": "ASCII characters without '|'"},
     {"name": "umlaut", "set": {"ct_mac": "ä"}, "says": "ASCII characters without '|'"},
     {"name": "long", "set": {"device_type": "HMG" * 20}, "says": "at most 30 ASCII"},
@@ -73,7 +82,13 @@ class Settings(SynchronousTestCase):
             ("VNSX-0", VNSE3),
             ("vnsa-0", VNSA),
             (" VNSD-0", VNSD),
-            ("HMJ-2", None),
+            ("hmj-2", B2500),
+            ("HMA-1", B2500),
+            ("HMK-1", B2500),
+            ("HMN-1", JUPITER),
+            ("HMM-1", JUPITER),
+            ("jpls-8H", JUPITER),
+            ("HMX-1", None),
             ("", None),
         ):
             self.assertIs(family_of(device_type), family)

@@ -1,0 +1,1 @@
+"""What the appliance tells over MQTT, and what it is told there (mqtt.md)."""
