@@ -77,7 +77,7 @@ class Lines:
         return self._file.readline(MAX_LINE)
 
     def _parsed(self, data: bytes, number: int, begun: bool) -> Recorded | None:
-        line = data.decode("utf-8", "replace")
+        line = data.decode("utf-8", "replace").removeprefix("\ufeff")
         try:
             return from_line(line)
         except ValueError as error:

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK = 1, 2, 3, 4, 8, 9
+UNSUBSCRIBE, UNSUBACK = 10, 11
 PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
 
 
@@ -192,7 +193,7 @@ class ScriptedBroker:
         self.clock = clock
         self.reach = "up"
         self.connack: int | None = 0
-        self.answers = {SUBSCRIBE, PUBLISH, PINGREQ}
+        self.answers = {SUBSCRIBE, UNSUBSCRIBE, PUBLISH, PINGREQ}
         self.refused_filters: set[str] = set()
         self.closes = True
         self.attempts: list[float] = []
@@ -230,6 +231,10 @@ class ScriptedBroker:
             return
         if one.kind == SUBSCRIBE:
             self._subscribe(line, one)
+        elif one.kind == UNSUBSCRIBE:
+            name = one.body[4:].decode()
+            line.filters = [pair for pair in line.filters if pair[0] != name]
+            line.send(packet(UNSUBACK, 0, one.body[:2]))
         elif one.kind == PUBLISH and one.flags & 6:
             length = int.from_bytes(one.body[:2], "big")
             line.send(packet(PUBACK, 0, one.body[2 + length : 4 + length]))

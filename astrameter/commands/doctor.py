@@ -62,19 +62,19 @@ def run(reactor: Any, request: Request, out: TextIO, err: TextIO, *, as_json: bo
     working: list[Deferred[list[Finding]]] = []
     found: list[Finding] = []
     failed: list[Failure] = []
+    interrupts: list[bool] = []
 
     def begin() -> None:
         working.append(Deferred.fromCoroutine(examine(reactor, this_machine(), asked)))
         working[0].addCallbacks(found.extend, failed.append)
         working[0].addBoth(lambda _: None if interrupts else reactor.stop())
 
-    interrupts: list[object] = []
-
-    def interrupted() -> Deferred[list[Finding]]:
+    def interrupted() -> Deferred[list[Finding]] | None:
         """The reactor waits with its end until what was opened is closed."""
         interrupts.append(True)
-        working[0].cancel()
-        return working[0]
+        for work in working:
+            work.cancel()
+        return working[0] if working else None
 
     reactor.addSystemEventTrigger("before", "shutdown", interrupted)
     reactor.callWhenRunning(begin)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
 from astrameter.config import ConfiguredMeter, Overrides, Settings, load_file
@@ -238,7 +240,16 @@ def _run(
 
     done = Deferred.fromCoroutine(work())
     done.addErrback(lambda failure: failure.trap(CancelledError, BrokenPipeError))
-    reactor.addSystemEventTrigger("before", "shutdown", done.cancel)
-    reactor.callWhenRunning(done.addBoth, lambda _: reactor.running and reactor.stop())
+
+    def interrupted() -> Deferred[Any]:
+        done.cancel()
+        return done  # the meters stop first
+
+    def finished(_result: object) -> None:
+        with suppress(ReactorNotRunning):
+            reactor.stop()
+
+    reactor.addSystemEventTrigger("before", "shutdown", interrupted)
+    reactor.callWhenRunning(done.addBoth, finished)
     reactor.run()
     return status[0]

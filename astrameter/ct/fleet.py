@@ -176,7 +176,9 @@ class Fleet:
         before = self.settings_of(consumer_id)
         after = with_setting(before, name, value)
         if consumer_id not in self._settings and len(self._settings) >= _MAX_REMEMBERED:
-            del self._settings[next(iter(self._settings))]
+            # Settings of batteries that do not exist must not push out those of one that does.
+            absent = (one for one in self._settings if one not in self._consumers)
+            del self._settings[next(absent, next(iter(self._settings)))]
         self._settings[consumer_id] = after
         consumer = self._consumers.get(consumer_id)
         if consumer is not None:

@@ -43,14 +43,12 @@ class Read:
     """One attempt to read a meter.
 
     :ivar at: when it ended, monotonic seconds.
-    :ivar took_s: how long it took.
     :ivar watts: what came, before any filter; None when it failed.
     :ivar measured_at: monotonic seconds.
     :ivar kind: of the MeterError; empty when it worked.
     """
 
     at: float
-    took_s: float
     watts: tuple[float, ...] | None = None
     measured_at: float = 0.0
     error: str = ""
@@ -64,6 +62,7 @@ class Watched:
     :ivar pushed: it sends by itself; reads cost nothing.
     :ivar max_age_s: older readings have failed; 0 is no limit.
     :ivar reads: in order of time.
+    :ivar times: how long the good ones took that nobody else could have begun, seconds.
     """
 
     section: str
@@ -71,6 +70,7 @@ class Watched:
     options: MeterOptions
     max_age_s: float
     reads: Sequence[Read]
+    times: Sequence[float] = ()
 
     @property
     def good(self) -> list[Read]:
@@ -104,7 +104,7 @@ def judge(watched: Watched) -> Iterator[Finding]:
 
 
 def _dead(watched: Watched) -> Finding:
-    last = watched.reads[-1] if watched.reads else Read(0.0, 0.0, error="there was no time to")
+    last = watched.reads[-1] if watched.reads else Read(0.0, error="there was no time to")
     mend = _MENDS.get(last.kind)
     what = f"cannot be read: {last.error}"
     return _finding(Severity.PROBLEM, watched, what, *((mend,) if mend else ()))
@@ -120,7 +120,9 @@ def _works(watched: Watched) -> Finding:
     if watched.pushed:
         age_s = last.at - last.measured_at
         return _finding(Severity.OK, watched, f"sends; {words}, {age_s:.1f} s old")
-    times = [read.took_s for read in good]
+    times = watched.times
+    if not times:
+        return _finding(Severity.OK, watched, f"answers; {words}")
     speed = f"answers in {_ms(median(times))} ({_ms(min(times))} to {_ms(max(times))})"
     return _finding(Severity.OK, watched, f"{speed}; {words}")
 
@@ -172,7 +174,7 @@ def _pushed(watched: Watched) -> Iterator[Finding]:
 
 
 def _polled(watched: Watched) -> Iterator[Finding]:
-    took_s = median(read.took_s for read in watched.good)
+    took_s = median(watched.times or [0.0])
     if took_s > SLOW_READ_S:
         severity = Severity.WARN if took_s > TOO_SLOW_READ_S else Severity.NOTE
         what = f"takes {took_s:.1f} s to answer; some batteries wait only 0.6 s"

@@ -36,6 +36,8 @@ class Health:
         work again (and when the first one works).
     :param forget: makes the filters inside forget what they have seen.
     :ivar last: the last read's outcome; None before the first.
+    :ivar reads: how many there were.
+    :ivar failures: how many of them failed.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class Health:
         self._changed = changed
         self._forget = forget
         self.last: Outcome | None = None
+        self.reads = 0
+        self.failures = 0
 
     def read(self) -> Deferred[Sample]:
         return self._source.read().addCallbacks(self._succeeded, self._failed)
@@ -71,6 +75,9 @@ class Health:
         return failure
 
     def _record(self, sample: Sample | None, error: str | None) -> None:
+        self.reads += 1
+        if error is not None:
+            self.failures += 1
         last = self.last
         self.last = Outcome(self._clock.seconds(), sample, error)
         if last is None or (last.error is None) != (error is None):

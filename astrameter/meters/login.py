@@ -19,6 +19,10 @@ from astrameter.reading import MeterError
 FIRST_PAUSE_S = 30.0
 """After the first refusal: long enough to harm nothing, short enough for who mends it."""
 
+FIRST_SHORT_PAUSE_S = 5.0
+"""After a failure that is no refusal: what is away at start may be there for the next attempt of
+the start-up test (filters.md section 12)."""
+
 LONGEST_PAUSE_S = 900.0
 
 _LONGEST_BLOCK_S = 3600.0
@@ -67,6 +71,7 @@ class Login(Generic[S]):
         self._session = session
         self._patient = patient
         self._pauses = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S, random)
+        self._short_pauses = Backoff(FIRST_SHORT_PAUSE_S, LONGEST_PAUSE_S, random)
         self._error: MeterError | None = None
         self._pause_ends_at = 0.0
 
@@ -96,6 +101,7 @@ class Login(Generic[S]):
         answer = await request(session)
         self._error = None
         self._pauses.reset()
+        self._short_pauses.reset()
         return answer
 
     async def _fresh(self) -> S:
@@ -113,8 +119,12 @@ class Login(Generic[S]):
         return self._session
 
     def _pause(self, error: MeterError) -> None:
-        pause_s = self._pauses.next_wait_s()
         if isinstance(error, RefusedError):
-            pause_s = max(pause_s, min(error.blocked_s, _LONGEST_BLOCK_S))
+            blocked_s = min(error.blocked_s, _LONGEST_BLOCK_S)
+            pause_s = max(self._pauses.next_wait_s(), blocked_s)
+        elif isinstance(error, ExpiredError):
+            pause_s = self._pauses.next_wait_s()
+        else:
+            pause_s = self._short_pauses.next_wait_s()
         self._error = error
         self._pause_ends_at = self._clock.seconds() + pause_s

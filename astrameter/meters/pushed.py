@@ -127,18 +127,30 @@ class PushedMeter(Service):
     :meth:`store` and :meth:`wake` where knowing and hearing of it are not the same.
 
     :ivar section: the configuration section.
-    :ivar connected: the stream is up.
+    :ivar connections: how often the stream has come up.
     """
 
     def __init__(self, clock: IReactorTime, section: str, max_age_s: float | None = None) -> None:
         """:param max_age_s: older readings are refused; None: a reading is good until the next."""
         self.section = section
-        self.connected = False
+        self.connections = 0
+        self._connected = False
         self._clock = clock
         self._max_age_s = max_age_s
         self._sample: Sample | None = None
         self._next = Waiters(clock)
         self._first = Waiters(clock)
+
+    @property
+    def connected(self) -> bool:
+        """The stream is up."""
+        return self._connected
+
+    @connected.setter
+    def connected(self, connected: bool) -> None:
+        if connected and not self._connected:
+            self.connections += 1
+        self._connected = connected
 
     @property
     def online(self) -> bool | None:

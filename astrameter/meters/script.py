@@ -72,6 +72,7 @@ class CommandRun(ProcessProtocol):
 
     def __init__(self) -> None:
         self.done: Deferred[None] = Deferred()
+        self._group = 0
         self._printed = bytearray()
         self._complained = bytearray()
         self._reason: Any = None
@@ -92,11 +93,11 @@ class CommandRun(ProcessProtocol):
 
     def kill(self) -> None:
         """End it with everything that it has started."""
-        if self.has_ended:
+        if self.has_ended or not self._group:
             return
-        # It leads a group of processes, unless it had not come to that yet.
+        # It leads a group of processes, unless it has not come to that yet.
         with suppress(OSError):
-            os.killpg(self.transport.pid, signal.SIGKILL)
+            os.killpg(self._group, signal.SIGKILL)
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
         # Who has left the group may hold the other ends for ever.
@@ -131,6 +132,7 @@ class CommandRun(ProcessProtocol):
     # ------------------------------------------------------------------ from the reactor
 
     def connectionMade(self) -> None:
+        self._group = self.transport.pid
         self.transport.closeStdin()
 
     def outReceived(self, data: bytes) -> None:

@@ -160,7 +160,10 @@ class SmaEnergyMeter(PushedMeter):
         """
         options = self._options
         listening = self._reactor.listenMulticast(
-            options.port, _Ear(self._hear), maxPacketSize=_LONGEST_DATAGRAM, listenMultiple=True
+            options.port,
+            SpeedwireListener(self._hear),
+            maxPacketSize=_LONGEST_DATAGRAM,
+            listenMultiple=True,
         )
         try:
             await listening.joinGroup(options.multicast_group, options.interface)
@@ -225,7 +228,9 @@ class SmaEnergyMeter(PushedMeter):
             )
 
 
-class _Ear(DatagramProtocol):
+class SpeedwireListener(DatagramProtocol):
+    """Passes datagrams on."""
+
     noisy = False
 
     def __init__(self, hear: Callable[[bytes], None]) -> None:

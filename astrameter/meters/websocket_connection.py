@@ -101,7 +101,6 @@ class Connection:
         if self._closed is not None:
             return self._closed
         closed = self._closed = Deferred()
-        self._stop_timers()
         ended = Trouble("closed", "we closed the connection")
         if self._is_open() and self._transport is not None:
             self._trouble = ended
@@ -132,8 +131,6 @@ class Connection:
         transport.attachProducer(self)
 
     def negotiationFinished(self) -> None:
-        if self._trouble is not None:
-            return
         self._open = True
         self._stop_deadline()
         self._deadline = self._clock.callLater(GREETING_S, self._late)
@@ -175,7 +172,7 @@ class Connection:
     # ------------------------------------------------------------------ inside
 
     def _is_open(self) -> bool:
-        return self._open and not self._ended and self._trouble is None
+        return self._open and self._wire is not None and not self._wire.closing
 
     def _message_ended(self) -> None:
         if self._wire is not None:

@@ -1,8 +1,9 @@
 """TLS to a source whose certificate is checked.
 
-As :func:`twisted.internet.ssl.optionsForClientTLS` does it, with one difference: OpenSSL asks
-about the same certificate again when it finds a second fault, and Twisted 26.10 then logs a trace,
-at every attempt to reach a server that signed its certificate itself for another name.
+As :func:`twisted.internet.ssl.optionsForClientTLS` does it, but for two faults of Twisted 26.10: it
+logs a trace, and then takes the certificate for any host, when an authority has signed one without
+alternative names; and it logs one at every attempt to reach a server whose certificate has two
+faults, because OpenSSL asks about each.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
-from service_identity import VerificationError
+from service_identity import CertificateError, VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -93,6 +94,9 @@ def tls_to(host: str, trust_root: Any = None) -> IOpenSSLClientConnectionCreator
             verify_service_identity(extract_patterns(certificate), [wanted], [])
         except VerificationError as error:
             return error
+        except CertificateError:
+            text = f"the certificate of {host} does not say what it is for (subjectAltName)"
+            return MeterError("tls_certificate", text)
         return None
 
     options = CertificateOptions(trustRoot=trust_root or platformTrust())

@@ -95,6 +95,8 @@ class Wire(Protocol):
     """Between the socket and Twisted's websocket protocol.
 
     To the socket it is the protocol, to the websocket protocol the transport.
+
+    :ivar closing: the end has begun, by our doing or the source's; nothing can be said any more.
     """
 
     transport: Any
@@ -105,7 +107,7 @@ class Wire(Protocol):
         self._connection = connection
         self._url = url
         self._greeted = False
-        self._closing = False
+        self.closing = False
         self._received = 0
         self._pending = bytearray()
         self._turn: IDelayedCall | None = None
@@ -122,7 +124,7 @@ class Wire(Protocol):
         self._guarded(self.inner.makeConnection, self)
 
     def dataReceived(self, data: bytes) -> None:
-        if self._closing:
+        if self.closing:
             return
         self._connection.heard()
         self._pending += data
@@ -130,8 +132,7 @@ class Wire(Protocol):
             self._take_in()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._closing = True
-        self._pending.clear()
+        self.closing = True
         for call in (self._turn, self._limit):
             if call is not None and call.active():
                 call.cancel()
@@ -147,9 +148,9 @@ class Wire(Protocol):
 
     def loseConnection(self) -> None:
         """End it when what was written is sent, or by force after a moment."""
-        if self._closing:
+        if self.closing:
             return
-        self._closing = True
+        self.closing = True
         self._pending.clear()
         self._limit = self._clock.callLater(CLOSE_S, self.transport.abortConnection)
         self.transport.unregisterProducer()
@@ -157,7 +158,7 @@ class Wire(Protocol):
 
     def abort(self) -> None:
         """End it now."""
-        self._closing = True
+        self.closing = True
         self._pending.clear()
         self.transport.abortConnection()
 
@@ -176,7 +177,7 @@ class Wire(Protocol):
             self._complain("too_long", "sent a message of more than 1 MiB")
             return
         self._guarded(self.inner.dataReceived, part)
-        if self._closing:
+        if self.closing:
             return
         if self._pending:
             self.transport.pauseProducing()
@@ -184,7 +185,7 @@ class Wire(Protocol):
 
     def _continue(self) -> None:
         self._take_in()
-        if self._turn is None and not self._closing:
+        if self._turn is None and not self.closing:
             self.transport.resumeProducing()
 
     def _guarded(self, call: Callable[[Any], object], argument: Any) -> None:

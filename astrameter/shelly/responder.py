@@ -21,6 +21,7 @@ from astrameter.events import (
     ShellyAnswered,
     ShellyRemoved,
 )
+from astrameter.metrics.counts import PollCounts
 from astrameter.reading import NO_POWER, Sample
 from astrameter.routing import Routes, ServingRoute
 from astrameter.shelly import rpc
@@ -35,6 +36,7 @@ MAX_READING = 1024
 DUPLICATE = "duplicate"
 OVERLOAD = "overload"
 NO_METER = "no_meter"
+METER_FAILED = "meter_failed"
 """Why a datagram gets no answer, besides the names of :class:`~astrameter.shelly.rpc.Rejection`."""
 
 _CHECK_EVERY_S = 1.0
@@ -47,6 +49,7 @@ class ShellyProtocol(DatagramProtocol):
     a battery takes a made-up zero for real zero grid power.
 
     :ivar presence: the batteries that poll.
+    :ivar counts: what became of the polls.
     """
 
     _log = Logger()
@@ -70,6 +73,7 @@ class ShellyProtocol(DatagramProtocol):
         self._bus = bus
         self._wall_clock = wall_clock
         self.presence = Presence()
+        self.counts = PollCounts()
         self._silence_check: IDelayedCall | None = None
         self._reading: set[Deferred[Any]] = set()
         self._complaints = Complaints(clock, port)
@@ -116,7 +120,7 @@ class ShellyProtocol(DatagramProtocol):
         battery.served = True
         if isinstance(request, rpc.Request) and self._bus.wants(PollHeard):
             self._bus.publish(PollHeard(self.device_id, self._port, addr[0], datagram))
-        self._read(route, request, battery, addr)
+        self._read(route, request, battery, addr, now)
 
     def _read(
         self,
@@ -124,9 +128,11 @@ class ShellyProtocol(DatagramProtocol):
         request: rpc.Request | rpc.Rejection,
         battery: Battery,
         addr: Address,
+        received_at: float,
     ) -> None:
         def failed(failure: Failure) -> None:
             if failure.check(CancelledError) is None:
+                self.counts.drop(METER_FAILED)
                 self._complaints.meter_failed(route.section, failure)
 
         def ended(_result: object) -> None:
@@ -136,7 +142,7 @@ class ShellyProtocol(DatagramProtocol):
         reading: Deferred[Any] = maybeDeferred(route.read)
         battery.reading += 1
         self._reading.add(reading)
-        reading.addCallback(self._answer, route.section, request, battery, addr)
+        reading.addCallback(self._answer, route.section, request, battery, addr, received_at)
         reading.addErrback(failed).addBoth(ended)
 
     def _answer(
@@ -146,6 +152,7 @@ class ShellyProtocol(DatagramProtocol):
         request: rpc.Request | rpc.Rejection,
         battery: Battery,
         addr: Address,
+        received_at: float,
     ) -> None:
         """Raises MeterError when the sample cannot be shown."""
         if isinstance(request, rpc.Rejection):
@@ -159,6 +166,7 @@ class ShellyProtocol(DatagramProtocol):
         except OSError as error:
             self._complaints.cannot_send(battery.ip, error)
             return
+        self.counts.answered.add(self._clock.seconds() - received_at)
         if self._bus.wants(ShellyAnswered):
             self._bus.publish(
                 ShellyAnswered(
@@ -172,6 +180,7 @@ class ShellyProtocol(DatagramProtocol):
             )
 
     def _tell_rejected(self, reason: str, datagram: bytes, addr: Address) -> None:
+        self.counts.drop(reason)
         if self._bus.wants(PollRejected):
             kept = datagram[:REJECTED_BYTES]
             self._bus.publish(PollRejected(self.device_id, self._port, addr[0], kept, reason))

@@ -58,7 +58,7 @@ class Battery:
         self._letter = "0" if config.phase in _LETTERLESS else config.phase
         self._advanced_at = now
         self._inspections_left = config.inspection_polls
-        self._inspecting = self._inspections_left > 0
+        self._inspecting = self._inspections_left > 0 or self._letter == "0"
         self._polls = 0
         self._sent_w = 0
         self._wanted_w = self._inverter.target_w
@@ -169,7 +169,7 @@ class Battery:
             self._regulator.stop()
             self._follow()
         self._sent_w = 0 if self._forced_w is not None else round(self._inverter.power_w)
-        self._inspecting = self._inspections_left > 0
+        self._inspecting = self._inspections_left > 0 or self._letter == "0"
         letter = "0" if self._inspecting else self._letter
         if self.participates:
             return encode((*self._head, letter, str(self._sent_w)))
@@ -179,7 +179,7 @@ class Battery:
         """Take what came back, whatever it is; tells what it was taken for.
 
         Any datagram ends one inspection poll, even an unreadable one (simulator.md section 6.2),
-        and the answer to an inspection poll is not acted upon.
+        and the answer to a poll without a phase is not acted upon.
         """
         if self._inspections_left:
             self._inspections_left -= 1

@@ -73,7 +73,7 @@ class B2500:
         now_w = max(0, round(situation.power_w))
         wanted_w = now_w + self._grid(answer) * 9 // 10
         wanted_w = min(max(wanted_w, 0), int(situation.max_discharge_w))
-        if situation.soc >= 1.0 and situation.dc_input_w > 0:
+        if situation.soc >= 1.0:
             wanted_w = max(wanted_w, round(situation.dc_input_w))
         one, other = self._outputs
         for output in (one, other):

@@ -16,13 +16,14 @@ def grid_of(config: BatteryConfig) -> Read:
     """How a battery reads the grid power, + import, off an answer.
 
     ``sum`` adds fields 5, 6 and 7, as the predecessor's simulator does; ``own_phase`` takes the
-    battery's own field, or field 8 in combined mode, as the firmware is documented.
+    battery's own field, or field 8 in combined mode, as the firmware is documented. A battery
+    without a phase is never answered.
     """
     if config.reads != OWN_PHASE:
         return _sum
     if config.phase == "D":
         return _total
-    index = _LETTERS.index(config.phase) if config.phase in _LETTERS else 0
+    index = _LETTERS.find(config.phase)
 
     def own(answer: Answer) -> int:
         return answer.phase_w[index]
@@ -32,7 +33,7 @@ def grid_of(config: BatteryConfig) -> Read:
 
 def count_of(config: BatteryConfig) -> Read:
     """How a battery reads the number of batteries in its own bucket, fields 9 to 12."""
-    index = _LETTERS.index(config.phase) if config.phase in _LETTERS else 0
+    index = _LETTERS.find(config.phase)
 
     def count(answer: Answer) -> int:
         return answer.counts[index]

@@ -9,18 +9,19 @@ from typing import Any, ClassVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet import reactor as _reactor
+from twisted.internet.task import deferLater
 from twisted.internet.testing import MemoryReactorClock
-from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.server import NOT_DONE_YET
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
-from astrameter.backoff import LONGEST_S
-from astrameter.meters import homeassistant
+from astrameter.backoff import LONGEST_S, Backoff
+from astrameter.meters import homeassistant, websocket_connection
 from astrameter.meters.homeassistant import KIND, SEED_AFTER_S, SEED_TIMEOUT_S, Options
 from astrameter.meters.http_agent import MAX_BODY
 from astrameter.meters.interface import IMeter
 from astrameter.options import options_of
-from simulator.world import Link
+from astrameter.reading import MeterError
 from tests.astrameter.meters.bad_input import like
 from tests.astrameter.meters.http_rig import problems_of
 from tests.astrameter.meters.websocket_rig import (
@@ -35,7 +36,10 @@ from tests.astrameter.meters.websocket_rig import (
     configured,
     server_tls,
 )
+from tests.astrameter.mqtt.rig import LogWatch
 from tests.vectors import each, load
+
+reactor: Any = _reactor
 
 CASES = [case for case in load("meters")["vectors"] if case["source"] == "homeassistant"]
 
@@ -221,6 +225,17 @@ class ReadingTests(HomeTestCase):
         self.assertTrue(meter.online)
         self.assertEqual([peer.received[1]["id"] for peer in source.peers], [1, 1])
 
+    def test_values_of_two_connections_are_not_mixed(self) -> None:
+        source = self.source(home({"sensor.a": "1", "sensor.b": "2"}))
+        self.meter(CURRENT_POWER_ENTITY="sensor.a, sensor.b")
+        self.world.advance(0.1)
+        self.assertEqual(self.read(), (1.0, 2.0))
+        source.play = home({"sensor.a": "3"})
+        source.peer.reset()
+        self.world.advance(2.0)
+        self.assertEqual(self.read(), "no_data")
+        self.assertIn("does not know sensor.b", self.error())
+
     def test_it_can_be_stopped_and_started_again(self) -> None:
         _source, meter = self.connected()
         self.stop(meter)
@@ -284,31 +299,31 @@ class SeedingTests(HomeTestCase):
     def test_the_stream_is_newer_than_an_answer_under_way(self) -> None:
         source = self.source(home({}))
         source.rest[self.PATH] = (200, b'{"state": "1"}')
-        self.world.set_link(Link(latency_s=0.002))
+        source.hold = True
         self.meter()
-        self.world.advance(0.0)
-        while not source.requests:
-            self.world.step()
-        source.peer.send(state("unavailable"))
+        self.world.advance(SEED_AFTER_S + 0.1)
+        self.say(source, state("unavailable"))
+        source.let_go()
         self.world.advance(1.0)
         self.assertEqual(self.error(), 'sensor.grid is "unavailable", not a number')
 
     def test_an_answer_after_the_disconnect_counts_no_more(self) -> None:
         source = self.source(home({}))
         source.rest[self.PATH] = (200, b'{"state": "1"}')
-        self.world.set_link(Link(latency_s=0.002))
+        source.hold = True
         self.meter()
-        while not source.requests:
-            self.world.step()
+        self.world.advance(SEED_AFTER_S + 0.1)
         source.play = lambda _peer: iter(())
         source.peer.reset()
+        self.world.advance(0.01)
+        self.assertEqual(source.held[0][0].channel, None)
         self.world.advance(5.0)
         self.assertEqual(self.read(), "no_data")
 
     def test_a_hanging_answer_is_given_up(self) -> None:
         source = self.source(home({}))
         meter = self.meter()
-        self.patch(source, "rest", _Hanging())
+        source.hold = True
         self.world.advance(SEED_TIMEOUT_S + 1.0)
         self.assertEqual(self.read(), "no_data")
         self.say(source, event(a={"sensor.grid": {"s": "4"}}))
@@ -317,20 +332,13 @@ class SeedingTests(HomeTestCase):
 
     def test_it_is_stopped_while_it_asks(self) -> None:
         source = self.source(home({}))
-        self.patch(source, "rest", _Hanging())
+        source.hold = True
         meter = self.meter()
         self.world.advance(SEED_AFTER_S + 1.0)
         self.assertEqual(len(source.requests), 1)
         start = self.world.seconds()
         self.stop(meter)
         self.assertLess(self.world.seconds() - start, 0.5)
-
-
-class _Hanging(dict[str, Any]):
-    """Answers that never come."""
-
-    def get(self, *_: object) -> Any:
-        return 200, NOT_DONE_YET
 
 
 class BadInputTests(HomeTestCase):
@@ -539,7 +547,9 @@ class SupervisorTests(HomeTestCase):
         source = self.source(home({}))
         self.supervised()
         self.assertIn("there is no environment variable SUPERVISOR_TOKEN", self.error())
-        self.assertEqual(source.peer.received, [])
+        self.world.advance(300.0)
+        self.assertEqual([peer.received for peer in source.peers], [[]] * len(source.peers))
+        self.assertLessEqual(len(source.peers), 8)
 
 
 class EnvironmentTests(SynchronousTestCase):
@@ -637,3 +647,59 @@ class TlsTests(HomeTestCase):
         self.assertIn("is not trusted: add it to", self.error())
         self.assertIn("or set HTTPS = no", self.error())
         self.assertEqual(source.peers, [])
+
+
+class RealNetworkTests(TestCase):
+    """Over real sockets, one trouble after the other, until all is well."""
+
+    timeout = 20
+
+    async def test_it_recovers_from_everything(self) -> None:
+        def confused(peer: Peer) -> Iterator[Any]:
+            peer.send(GREETING, ACCEPTED, SUBSCRIBED)
+            peer.send_text("garbage")
+            peer.send_bytes(json.dumps(event(a={"sensor.grid": {"s": "1"}})).encode())
+            peer.send(event(a={"sensor.grid": {"s": "2"}}))
+            yield 0.2
+            peer.send_raw(b"\xff" * 1000)
+
+        plays = [lambda _peer: iter(()), home({}, token="other"), confused]
+        good = home({"sensor.grid": "5"})
+
+        def play(peer: Peer) -> Iterator[Any]:
+            return (plays.pop(0) if plays else good)(peer)
+
+        source = Source(reactor, play, interface="127.0.0.1")
+        source.start()
+        self.addCleanup(source.stop)
+        self.patch(websocket_connection, "GREETING_S", 0.1)
+        self.patch(Backoff, "next_wait_s", lambda *_: 0.05)
+        log = LogWatch(self)
+        one = configured(
+            "HOMEASSISTANT",
+            IP="127.0.0.1",
+            PORT=source.port,
+            ACCESSTOKEN="tok",
+            CURRENT_POWER_ENTITY="sensor.grid",
+        )
+        meter = one.kind.build(reactor, one.section, one.options)
+        meter.startService()
+        self.addCleanup(lambda: meter.stopService() if meter.running else None)
+        for watts in (2.0, 5.0):
+            while (await readable(meter)) != (watts,):
+                await deferLater(reactor, 0.005)
+        silent, token, garbage, broken = log.warnings()
+        self.assertIn("did not accept us", silent)
+        self.assertIn("check ACCESSTOKEN", token)
+        self.assertIn("no JSON object", garbage)
+        self.assertIn("closed the connection", broken)
+        await meter.stopService()
+
+
+async def readable(meter: Any) -> tuple[float, ...]:
+    """The reading, empty when there is none."""
+    try:
+        watts: tuple[float, ...] = (await meter.read()).watts
+    except MeterError:
+        return ()
+    return watts

@@ -18,6 +18,7 @@ from astrameter.backoff import LONGEST_S
 from astrameter.meters import homewizard_tls
 from astrameter.meters.homewizard import KIND, MAX_AGE_S, WATCHDOG_S, Options, watts_of
 from astrameter.meters.interface import IMeter
+from astrameter.meters.websocket import COMPLAIN_EVERY_S
 from astrameter.options import options_of
 from astrameter.reading import MeterError
 from tests.astrameter.meters.bad_input import like
@@ -413,10 +414,17 @@ class BadInputTests(DongleTestCase):
             {"type": "authorized"},
         ):
             with self.subTest(bad=bad):
-                self.say(source, bad)
+                self.world.advance(COMPLAIN_EVERY_S / 20)
+                self.say(source, measurement(power_w=5), bad)
                 self.assertEqual(self.read(), (5.0,))
                 self.assertTrue(meter.online)
         self.assertEqual(len(source.peer.received), 2)
+
+    def test_a_long_error_is_cut(self) -> None:
+        source, _meter = self.connected()
+        self.say(source, error("x" * 10_000))
+        [line] = self.log.warnings()
+        self.assertLess(len(line), 200)
 
     def test_nothing_is_believed_before_the_login(self) -> None:
         def push(peer: Peer) -> Iterator[Any]:

@@ -8,17 +8,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL.crypto import X509, X509Store, X509StoreContext
-from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
-from twisted.internet.protocol import Factory, Protocol
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from astrameter.meters import homewizard_tls
 from astrameter.meters.homewizard_ca import VENDOR_CA
 from astrameter.meters.homewizard_tls import appliance_tls, names_in
 from astrameter.reading import MeterError
-from simulator.world import World
-from tests.astrameter.meters.websocket_rig import certificate, key, pem, server_tls
+from tests.astrameter.meters.websocket_rig import certificate, key, pem, server_tls, shake_hands
 
 SERIAL = "5c2fafaabbcc"
 NAME = f"appliance/p1dongle/{SERIAL}"
@@ -62,42 +58,6 @@ def as_version_1(one: x509.Certificate, issuer: str) -> x509.Certificate:
     algorithm = bytes.fromhex("300a06082a8648ce3d040302")
     whole = element(0x30, body + algorithm + element(0x03, b"\0" + signature))
     return x509.load_der_x509_certificate(whole)
-
-
-class _Recorder(Protocol):
-    """Says ``hello`` and takes down what comes."""
-
-    transport: Any
-
-    def __init__(self) -> None:
-        self.data = b""
-        self.lost: Any = None
-
-    def connectionMade(self) -> None:
-        self.transport.write(b"hello")
-
-    def dataReceived(self, data: bytes) -> None:
-        self.data += data
-
-    def connectionLost(self, reason: Any = None) -> None:
-        self.lost = reason
-
-
-def shake_hands(client_tls: Any, tls: Any) -> tuple[_Recorder, _Recorder]:
-    """Client and server after their TLS handshake."""
-    world = World()
-    here, there = world.host("192.168.1.10"), world.host("192.168.1.2")
-    client, server = _Recorder(), _Recorder()
-    serving = Factory.forProtocol(lambda: server)
-    there.listenTCP(443, TLSMemoryBIOFactory(tls, False, serving, clock=there))
-    endpoint = TCP4ClientEndpoint(here, "192.168.1.2", 443)
-    connecting = wrapClientTLS(client_tls, endpoint, here).connect(
-        Factory.forProtocol(lambda: client)
-    )
-    world.wait(connecting)
-    world.advance(1.0)
-    assert world.errors == 0
-    return client, server
 
 
 class AuthorityTests(SynchronousTestCase):
@@ -153,6 +113,15 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_the_right_name(self) -> None:
         self.assertEqual(self.outcome(certificate([NAME]), NAME), "hello")
+
+    def test_the_name_is_sent_along(self) -> None:
+        tls = server_tls(certificate([NAME]), NAME)
+        asked: list[bytes | None] = []
+        tls.getContext().set_tlsext_servername_callback(
+            lambda connection: asked.append(connection.get_servername())
+        )
+        shake_hands(appliance_tls(SERIAL), tls)
+        self.assertEqual(asked, [NAME.encode()])
 
     def test_case_does_not_matter(self) -> None:
         self.assertEqual(self.outcome(certificate([NAME.upper()]), NAME.upper()), "hello")

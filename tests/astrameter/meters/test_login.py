@@ -126,11 +126,23 @@ class LoginTests(SynchronousTestCase):
 
     def test_a_cloud_is_left_alone_after_any_failure(self) -> None:
         self.login = self.make(patient=True)
-        self.logins, self.answers = [MeterError("timeout", "slow"), "s1"], [5]
-        self.fails("timeout: slow", "login")
-        self.fails("timeout: slow (next login in 30 s)")
-        self.clock.advance(30)
+        for pause_s in (5, 10, 20, 40, 80, 160, 320, 640, 900, 900):
+            self.logins = [MeterError("timeout", "slow")]
+            self.fails("timeout: slow", "login")
+            self.fails(f"timeout: slow (next login in {pause_s} s)")
+            self.clock.advance(pause_s)
+        self.logins, self.answers = ["s1"], [5]
         self.works("login", "s1")
+        self.login.forget()
+        self.logins = [MeterError("timeout", "slow")]
+        self.fails("timeout: slow", "login")
+        self.fails("timeout: slow (next login in 5 s)")
+
+    def test_a_cloud_that_refuses_is_left_alone_for_longer(self) -> None:
+        self.login = self.make(patient=True)
+        self.logins = [RefusedError("no")]
+        self.fails("auth_failed: no", "login")
+        self.fails("auth_failed: no (next login in 30 s)")
 
     def test_a_fresh_session_that_has_expired_is_tried_once_more(self) -> None:
         self.logins, self.answers = ["s1", "s2"], [ExpiredError("gone", "gone"), 5]

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError, MulticastJoinError
 from twisted.internet.protocol import DatagramProtocol
@@ -426,8 +427,6 @@ class RealMulticastTests(TestCase):
             self.port: int = probe.getsockname()[1]
 
     async def meter(self) -> SmaEnergyMeter:
-        from twisted.internet import reactor  # noqa: PLC0415
-
         options = configured(PORT=self.port, INTERFACE="127.0.0.1")
         meter = SmaEnergyMeter(reactor, "SMA_ENERGY_METER", options)
         meter.startService()
@@ -457,8 +456,6 @@ class RealMulticastTests(TestCase):
             self.assertEqual((await meter.read()).watts, (100.0,))
 
     async def test_a_port_that_another_has_to_itself(self) -> None:
-        from twisted.internet import reactor  # noqa: PLC0415
-
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("", self.port))
             options = configured(PORT=self.port, INTERFACE="127.0.0.1")
@@ -472,8 +469,6 @@ class RealMulticastTests(TestCase):
             await deferLater(reactor, 0.01)
 
     async def test_an_interface_that_is_not_there(self) -> None:
-        from twisted.internet import reactor  # noqa: PLC0415
-
         options = configured(PORT=self.port, INTERFACE="192.0.2.77")
         meter = SmaEnergyMeter(reactor, "SMA", options)
         meter.startService()

@@ -161,7 +161,8 @@ class SessionTests(TestCase):
     async def test_after_half_an_hour_without_a_reading_the_login_comes_first(self) -> None:
         meter = self.meter()
         await meter.read()
-        for pause_s, expected in ((1799.0, DATA), (1801.0, ["GET start.php", *DATA])):
+        login = ["GET start.php", *DATA]
+        for pause_s, expected in ((1799.0, DATA), (1799.0, DATA), (1801.0, login)):
             _ = self.manager.asked
             self.clock.ahead_s += pause_s
             await meter.read()
@@ -181,6 +182,13 @@ class SessionTests(TestCase):
         self.manager.password = "right"
         self.clock.ahead_s += 30.0
         self.assertEqual((await meter.read()).watts, (5.0,))
+
+    async def test_nothing_but_true_means_that_no_login_is_needed(self) -> None:
+        for said in (1, "true", None):
+            script = answer({"serial": "72", "authentication": said})
+            self.manager.device.script_for = lambda _request, script=script: script  # type: ignore[method-assign, misc]
+            kind, _ = await self.failure(self.meter())
+            self.assertEqual((kind, self.manager.asked), ("auth_failed", LOGIN))
 
     async def test_a_device_that_ends_each_session_at_once_is_not_flooded(self) -> None:
         meter = self.meter()

@@ -16,6 +16,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import Certificate, CertificateOptions, trustRootFromCertificates
 from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from wsproto.connection import ConnectionState
 
@@ -32,7 +33,13 @@ from astrameter.meters.websocket import (
 )
 from astrameter.meters.websocket_connection import GREETING_S, PING_EVERY_S, PONG_S
 from astrameter.meters.websocket_tls import tls_to
-from astrameter.meters.websocket_wire import CLOSE_S, CONNECT_S, MAX_MESSAGE, TURN_BYTES
+from astrameter.meters.websocket_wire import (
+    CLOSE_S,
+    CONNECT_S,
+    MAX_MESSAGE,
+    TURN_BYTES,
+    Wire,
+)
 from tests.astrameter.meters.websocket_rig import (
     APPLIANCE,
     PORT,
@@ -458,6 +465,7 @@ class BadInputTests(ClientTestCase):
         source.peer.send({"a": filler})
         self.world.advance(1.0)
         self.assertEqual(len(self.talker.messages), 3)
+        self.assertEqual(len(source.peers), 1)
 
     def test_a_longer_one_ends_the_connection(self) -> None:
         for opcode in (TEXT, BINARY):
@@ -532,6 +540,17 @@ class BadInputTests(ClientTestCase):
                 self.assertIn(words, client.trouble)
                 self.assertEqual(self.talker.heard, [])
                 self.stop(client)
+
+    def test_no_attempt_waits_for_ever(self) -> None:
+        self.raw(lambda transport: transport.loseConnection())
+        client = self.client()
+        client.startService()
+        self.world.step()
+        attempt = client._connection and client._connection._attempt
+        assert attempt is not None
+        self.world.advance(0.1)
+        self.assertTrue(attempt.called)
+        self.assertIn("closed the connection", client.trouble)
 
     def test_a_connection_that_ends_in_the_handshake(self) -> None:
         for part in (b"", b"HTTP/1.1 101 Switching"):
@@ -666,6 +685,16 @@ class StopTests(ClientTestCase):
         self.assertIn("refused the connection", client.trouble)
         self.stop_within(client, 0)
 
+    def test_the_next_start_is_in_no_trouble(self) -> None:
+        client = self.started()
+        self.world.advance(300.0)
+        self.stop(client)
+        client.startService()
+        self.world.advance(0.1)
+        source = self.source(greet)
+        self.world.advance(FIRST_S)
+        self.assertEqual(len(source.peers), 1)
+
     def test_within_a_message(self) -> None:
         source, client = self.connected()
         stopped = []
@@ -713,6 +742,7 @@ class TlsTests(ClientTestCase):
         self.world.advance(300.0)
         self.assertEqual(source.peers, [])
         self.assertEqual(self.log.warnings(), [f"[SOURCE] {text}; trying again"])
+        self.assertLessEqual(self.world.connections_opened, 8)
 
     def test_a_certificate_for_another_name_is_refused(self) -> None:
         source = self.source(greet, _tls("other.home"))
@@ -749,6 +779,19 @@ class TlsTests(ClientTestCase):
         self.stop(client)
         self.assertLessEqual(self.world.seconds() - start, CLOSE_S + 0.1)
 
+    def test_nothing_is_said_to_a_source_that_hangs_while_it_closes(self) -> None:
+        source = self.source(greet, _tls("ha.home"))
+        client = self.started(self.URL, self.authority)
+        self.world.advance(PING_EVERY_S - 0.5)
+        source.peer.send_raw(frame(CLOSE, b"\x03\xe8"))
+        source.peer.transport.transport.pauseProducing()
+        self.world.advance(0.2)
+        client.send({"too": "late"})
+        self.world.advance(CLOSE_S + 0.1)
+        self.assertIn("closed the connection", client.trouble)
+        self.assertEqual(self.world.errors, 0)
+        self.assert_recovers(source, client, 2.0)
+
     def test_tls_that_cannot_be_set_up_is_trouble_and_no_crash(self) -> None:
         def fail() -> CertificateOptions:
             raise ValueError("no such certificate")
@@ -766,6 +809,110 @@ def _tls(name: str) -> Any:
     return server_tls(certificate([name], alternative=[DNSName(name)]), name)
 
 
+class _Listener:
+    """What a wire belongs to, in the tests of the wire alone."""
+
+    def __init__(self) -> None:
+        self.troubles: list[str] = []
+        self.wire: Any = None
+        self.heard_at = 0
+
+    def attached(self, wire: Wire) -> None:
+        self.wire = wire
+
+    def heard(self) -> None:
+        self.heard_at += 1
+
+    def fail(self, trouble: Trouble) -> None:
+        self.troubles.append(trouble.kind)
+        self.wire.abort()
+
+
+class _Inner:
+    """Takes down what a wire hands on."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.lost = 0
+
+    def makeConnection(self, transport: Any) -> None:
+        pass
+
+    def dataReceived(self, data: bytes) -> None:
+        if data == b"bad":
+            raise ValueError("bad")
+        self.parts.append(data)
+
+    def connectionLost(self, _reason: object) -> None:
+        self.lost += 1
+
+
+class WireTests(SynchronousTestCase):
+    """The guard alone: what depends on the very moment."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.inner = _Inner()
+        self.listener = _Listener()
+        self.wire = Wire(self.inner, self.clock, self.listener, parse_url(URL))
+        self.transport = StringTransport()
+        self.transport.registerProducer(object(), True)
+        self.wire.makeConnection(self.transport)
+
+    def test_long_input_is_taken_in_turns_and_the_source_waits(self) -> None:
+        self.wire.dataReceived(b"x" * (2 * TURN_BYTES + 1))
+        self.assertEqual([len(part) for part in self.inner.parts], [TURN_BYTES])
+        self.assertEqual(self.transport.producerState, "paused")
+        self.wire.dataReceived(b"y")
+        self.assertEqual(len(self.inner.parts), 1)
+        self.clock.advance(0)
+        self.assertEqual(self.transport.producerState, "producing")
+        self.assertLessEqual(max(map(len, self.inner.parts)), TURN_BYTES)
+        self.assertEqual(b"".join(self.inner.parts), b"x" * (2 * TURN_BYTES + 1) + b"y")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_the_end_between_two_turns(self) -> None:
+        self.wire.dataReceived(b"x" * (2 * TURN_BYTES))
+        self.wire.connectionLost()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual((len(self.inner.parts), self.inner.lost), (1, 1))
+
+    def test_an_abort_between_two_turns(self) -> None:
+        self.wire.dataReceived(b"x" * (2 * TURN_BYTES))
+        self.wire.abort()
+        self.clock.advance(0)
+        self.assertEqual(b"".join(self.inner.parts), b"x" * TURN_BYTES)
+
+    def test_after_the_goodbye_nothing_is_taken_in(self) -> None:
+        self.wire.loseConnection()
+        self.wire.dataReceived(b"late")
+        self.assertEqual((self.inner.parts, self.listener.heard_at), ([], 0))
+
+    def test_a_goodbye_said_twice_is_enforced_once(self) -> None:
+        self.wire.loseConnection()
+        self.wire.loseConnection()
+        [call] = self.clock.getDelayedCalls()
+        self.assertEqual(call.getTime(), CLOSE_S)
+        self.wire.connectionLost()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_messages_are_counted_one_by_one(self) -> None:
+        for _ in range(4):
+            for _ in range(MAX_MESSAGE // TURN_BYTES):
+                self.wire.dataReceived(b"x" * TURN_BYTES)
+            self.wire.message_ended()
+        self.assertEqual(self.listener.troubles, [])
+        for _ in range(MAX_MESSAGE // TURN_BYTES + 2):
+            self.wire.dataReceived(b"x" * TURN_BYTES)
+        self.assertEqual(self.listener.troubles, ["too_long"])
+
+    def test_what_the_protocol_raises_is_trouble(self) -> None:
+        self.wire.dataReceived(b"bad")
+        self.assertEqual(self.listener.troubles, ["protocol"])
+        self.wire.dataReceived(b"x")
+        self.assertEqual(self.inner.parts, [])
+
+
 class ComplaintsTests(SynchronousTestCase):
     def test_each_change_is_said_but_not_too_often(self) -> None:
         clock = Clock()
@@ -779,6 +926,8 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertFalse(complaints.good())
         clock.advance(COMPLAIN_EVERY_S)
         self.assertTrue(complaints.bad())
+        clock.advance(COMPLAIN_EVERY_S)
+        self.assertFalse(complaints.bad())
 
 
 class RealNetworkTests(TestCase):

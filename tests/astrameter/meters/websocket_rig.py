@@ -15,11 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import NOT_DONE_YET, Request, Site
 from twisted.web.websocket import WebSocketResource, WebSocketTransport
 
 from astrameter.config import ConfiguredMeter, load_text
@@ -125,6 +127,7 @@ class Source:
 
     :ivar peers: all connections there were.
     :ivar rest: status and body by path.
+    :ivar hold: keep answers back, in ``held``; see :meth:`let_go`.
     :ivar requests: what came by plain HTTP: path and headers.
     :ivar upgrades: path and headers of the websocket requests.
     """
@@ -137,7 +140,8 @@ class Source:
         self.rest: dict[str, tuple[int, bytes]] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.upgrades: list[tuple[str, dict[str, str]]] = []
-        self.refuse = 0
+        self.hold = False
+        self.held: list[tuple[Request, bytes]] = []
         self._tls = tls
         self._interface = interface
         self._listening: Any = None
@@ -155,6 +159,13 @@ class Source:
             site.noisy = False
         self._listening = self.reactor.listenTCP(port or self.port, site, interface=self._interface)
         self.port = self._listening.getHost().port
+
+    def let_go(self) -> None:
+        """Give the answers that were held back."""
+        while self.held:
+            request, body = self.held.pop()
+            request.write(body)
+            request.finish()
 
     def stop(self) -> Deferred[None] | None:
         """Stop listening and reset all connections."""
@@ -184,13 +195,13 @@ class _Everything(Resource):
         headers = {key.decode().lower(): values[0].decode() for key, values in raw}
         if "upgrade" in headers:
             self._source.upgrades.append((path, headers))
-            if self._source.refuse:
-                request.setResponseCode(self._source.refuse)
-                return b"no"
             return self._socket.render_GET(request)
         self._source.requests.append((path, headers))
         status, body = self._source.rest.get(path, (404, b""))
         request.setResponseCode(status)
+        if self._source.hold:
+            self._source.held.append((request, body))
+            return NOT_DONE_YET
         return body
 
 
@@ -406,3 +417,39 @@ def server_tls(one: x509.Certificate, owner: str) -> Any:
         serialization.NoEncryption(),
     )
     return ssl.PrivateCertificate.loadPEM(pem(one).encode() + private).options()
+
+
+class Recorder(Protocol):
+    """Says ``hello`` and takes down what comes."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.lost: Any = None
+
+    def connectionMade(self) -> None:
+        self.transport.write(b"hello")
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data += data
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.lost = reason
+
+
+def shake_hands(client_tls: Any, tls: Any) -> tuple[Recorder, Recorder]:
+    """Client and server after their TLS handshake."""
+    world = World()
+    here, there = world.host("192.168.1.10"), world.host("192.168.1.2")
+    client, server = Recorder(), Recorder()
+    serving = Factory.forProtocol(lambda: server)
+    there.listenTCP(443, TLSMemoryBIOFactory(tls, False, serving, clock=there))
+    endpoint = TCP4ClientEndpoint(here, "192.168.1.2", 443)
+    connecting = wrapClientTLS(client_tls, endpoint, here).connect(
+        Factory.forProtocol(lambda: client)
+    )
+    world.wait(connecting)
+    world.advance(1.0)
+    assert world.errors == 0
+    return client, server

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from astrameter.backoff import Backoff
 from astrameter.mqtt import MqttClient, MqttSettings, Will
+from astrameter.mqtt.framing import MAX_PACKET_BYTES
 from astrameter.mqtt.session import OUTGOING_MESSAGES, Session
 from tests.astrameter.mqtt.rig import SETTINGS, MqttTestCase
 from tests.scripted_broker import (
@@ -17,8 +18,10 @@ from tests.scripted_broker import (
     DISCONNECT,
     PUBLISH,
     SUBSCRIBE,
+    UNSUBSCRIBE,
     ScriptedBroker,
     packet,
+    publication,
     settle,
     text,
 )
@@ -176,6 +179,42 @@ class Subscribing(MqttTestCase):
         settle(self.clock)
         self.assertEqual(self.changes, ["connected", "after", "disconnected"])
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 2)
+
+    def test_what_is_not_wanted_any_more_is_unsubscribed_for_good(self) -> None:
+        client = self.started()
+        client.unsubscribe("home/#")
+        client.unsubscribe("never/asked")
+        settle(self.clock)
+        self.assertEqual(self.broker.line.filters, [])
+        self.assertEqual(self.broker.line.kinds().count(UNSUBSCRIBE), 1)
+        self.broker.line.filters.append(("home/#", 0))
+        self.broker.line.publish("home/p", b"on its way already")
+        self.broker.line.hang_up()
+        self.advance_until(lambda: len(self.broker.lines) == 2 and client.connected, 3.0)
+        settle(self.clock)
+        self.assertEqual(self.broker.line.filters, [])
+        self.assertEqual(self.got, [])
+
+    def test_a_filter_may_be_given_up_without_a_connection_and_taken_again(self) -> None:
+        client = self.client()
+        client.subscribe("home/#", self.take)
+        client.unsubscribe("home/#")
+        client.subscribe("home/p", self.take)
+        client.startService()
+        settle(self.clock)
+        self.assertEqual(self.broker.line.filters, [("home/p", 0)])
+
+    def test_a_message_that_is_too_long_is_ignored_and_logged_once(self) -> None:
+        client = self.started()
+        too_long = publication("home/p", bytes(MAX_PACKET_BYTES))
+        for _ in range(2):
+            self.broker.line.send(too_long)
+            self.broker.line.publish("home/p", b"after")
+        settle(self.clock)
+        self.assertTrue(client.connected)
+        self.assertEqual(self.got, [("home/p", b"after", False)] * 2)
+        (line,) = self.log.warnings()
+        self.assertIn("1048584 bytes is ignored", line)
 
     def test_a_subscription_that_the_broker_refuses_is_logged(self) -> None:
         self.broker.refused_filters.add("home/#")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from astrameter.mqtt.framing import MAX_PACKET_BYTES, Framer, ProtocolError
-from tests.scripted_broker import CONNACK, PUBLISH, packet, publication
+from tests.scripted_broker import CONNACK, PUBLISH, SUBACK, packet, publication
 
 GREETING = packet(CONNACK, 0, b"\0\0")
 
@@ -56,13 +56,30 @@ class Framing(SynchronousTestCase):
             packets_of(framer, b"\0")
             self.assertLess(len(framer._buffer), 200_000)
 
-    def test_the_limit_itself_passes_and_one_more_does_not(self) -> None:
+    def test_the_limit_itself_passes_and_one_more_is_passed_over(self) -> None:
         framer = Framer()
         packets_of(framer, GREETING)
-        largest = packet(PUBLISH, 0, bytes(MAX_PACKET_BYTES))
+        largest, after = packet(PUBLISH, 0, bytes(MAX_PACKET_BYTES)), publication("t", b"x")
         self.assertEqual(packets_of(framer, largest), [largest])
+        self.assertEqual(framer.oversized, 0)
+        too_long = packet(PUBLISH, 0, bytes(MAX_PACKET_BYTES + 1))
+        self.assertEqual(packets_of(framer, too_long[:5]), [])
+        self.assertEqual(framer.oversized, MAX_PACKET_BYTES + 1)
+        self.assertEqual(packets_of(framer, too_long[5:] + after), [after])
+
+    def test_what_is_passed_over_is_not_kept(self) -> None:
+        framer = Framer()
+        packets_of(framer, GREETING)
+        framer.feed(b"\x30\xff\xff\xff\x7f")  # 268 435 455 bytes follow
+        for _ in range(100):
+            self.assertEqual(packets_of(framer, bytes(60_000)), [])
+            self.assertEqual(len(framer._buffer), 0)
+
+    def test_anything_else_that_is_too_long_is_a_violation(self) -> None:
+        framer = Framer()
+        packets_of(framer, GREETING)
         with self.assertRaises(ProtocolError):
-            packets_of(framer, packet(PUBLISH, 0, bytes(MAX_PACKET_BYTES + 1))[:5])
+            packets_of(framer, packet(SUBACK, 0, bytes(MAX_PACKET_BYTES + 1))[:5])
 
     def test_a_greeting_comes_first_and_only_first(self) -> None:
         with self.assertRaises(ProtocolError):

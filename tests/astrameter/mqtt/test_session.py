@@ -132,7 +132,7 @@ class Violations(MqttTestCase):
         self.refuses(b"\x30\xff\xff\xff\xff\x01", "malformed length")
 
     def test_a_length_above_the_limit_before_the_content_comes(self) -> None:
-        self.refuses(packet(PUBLISH, 0, bytes(MAX_PACKET_BYTES + 1))[:10], "1048577 bytes")
+        self.refuses(packet(SUBACK, 0, bytes(MAX_PACKET_BYTES + 1))[:10], "1048577 bytes")
 
     def test_a_topic_longer_than_its_packet(self) -> None:
         self.refuses(packet(PUBLISH, 0, b"\xff\xffx"), "malformed")

@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from simulator.batteries import unknown
 from simulator.batteries.acceptance import Rejection
 from simulator.batteries.battery import Battery
 from simulator.batteries.classic.b2500 import B2500
@@ -49,6 +48,17 @@ class Selection(SynchronousTestCase):
 
     def test_the_field_law_is_the_default(self) -> None:
         self.assertEqual(BatteryConfig(MAC).law, "field")
+
+
+class WithoutAPhase(SynchronousTestCase):
+    def test_no_law_acts(self) -> None:
+        for law in ("field", "classic", "unknown"):
+            for device_type in ("HMG-50", "VNSD-0", "HMA-1", "HMN-1"):
+                for phase in "05":
+                    battery = Battery(config(law=law, device_type=device_type, phase=phase))
+                    for now in range(5):
+                        exchange(battery, float(now), steered(200))
+                    self.assertEqual(battery.setpoint_w, 0, (law, device_type, phase))
 
 
 class Jupiter(SynchronousTestCase):
@@ -179,17 +189,17 @@ class Drawing(SynchronousTestCase):
         return draw_unknown(Random(seed), config(**changes))
 
     def test_the_bounds_hold_and_are_made_use_of(self) -> None:
-        drawn = [self.drawn(seed) for seed in range(300)]
-        for values, (low, high) in (
-            ([one.unknown_law.gain for one in drawn], unknown.GAINS),
-            ([one.unknown_law.deadband_w for one in drawn], unknown.DEADBANDS_W),
-            ([one.unknown_law.up_w for one in drawn], unknown.UPS_W),
-            ([one.unknown_law.down_w for one in drawn], unknown.DOWNS_W),
-            ([one.startup_delay_s for one in drawn], unknown.STARTUPS_S),
+        drawn = [self.drawn(seed) for seed in range(1000)]
+        for values, low, high in (
+            ([one.unknown_law.gain for one in drawn], 0.3, 1.2),
+            ([one.unknown_law.deadband_w for one in drawn], 0, 30),
+            ([one.unknown_law.up_w for one in drawn], 30, 500),
+            ([one.unknown_law.down_w for one in drawn], 60, 2500),
+            ([one.startup_delay_s for one in drawn], 0, 6),
         ):
-            tenth = (high - low) / 10
-            self.assertTrue(low <= min(values) < low + tenth)
-            self.assertTrue(high - tenth < max(values) <= high)
+            margin = (high - low) / 100
+            self.assertTrue(low <= min(values) < low + margin)
+            self.assertTrue(high - margin < max(values) <= high)
         self.assertEqual({one.ramp_w_per_s for one in drawn}, {150, 400, 1000})
         self.assertEqual({one.poll_interval_s for one in drawn}, {0.5, 1, 2})
 

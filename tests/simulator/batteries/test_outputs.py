@@ -75,23 +75,16 @@ class Integration(SynchronousTestCase):
         for short_w, wanted_w in ((9, 320), (10, 300)):
             battery = b2500(initial_power_w=200.0)
             exchange(battery, 0.0, steered(100))
-            battery.set_limits(0, 300 - short_w)
-            battery.advance_to(1.0)
-            battery.set_limits(0, 800)
-            battery.poll(1.0)
-            battery.answer(steered(20), 1.0)
+            self.kept_down(battery, 1.0, 20, 300 - short_w)
             self.assertEqual(battery.setpoint_w, wanted_w)
 
     def test_after_6_seconds_it_starts_from_where_the_output_is(self) -> None:
-        battery = b2500(initial_power_w=200.0, min_soc=0.0)
-        exchange(battery, 0.0, steered(300))
+        battery = b2500(initial_power_w=200.0)
+        battery.begin(100.0)
+        exchange(battery, 100.0, steered(300))
         found = []
-        for now in range(1, 8):
-            battery.set_limits(0, 250)  # something keeps the output down ...
-            battery.advance_to(float(now))
-            battery.set_limits(0, 800)  # ... that the unit does not know
-            battery.poll(float(now))
-            battery.answer(steered(20), float(now))
+        for now in range(101, 108):
+            self.kept_down(battery, float(now), 20, 250)
             found.append(battery.setpoint_w)
         self.assertEqual(found, [500, 500, 500, 500, 500, 270, 270])
 
@@ -105,12 +98,24 @@ class Integration(SynchronousTestCase):
         self.assertEqual(setpoints(b2500(max_discharge_w=60), [80, 80]), [0, 60])
 
     def test_a_weak_output_doubles_the_gain_unless_it_is_the_only_one(self) -> None:
-        for single, wanted_w in ((False, 60), (True, 40)):
+        for single, power_w, wanted_w in (
+            (False, 35, 75),
+            (False, 36, 56),
+            (True, 35, 55),
+        ):
             settings = B2500Settings(small_inverter=True, single_output=single)
-            battery = b2500(initial_power_w=20.0, b2500=settings)
-            exchange(battery, 0.0, steered(0))
-            exchange(battery, 6.0, steered(20))
+            battery = b2500(initial_power_w=200.0, b2500=settings)
+            for now in (100.0, 105.4, 106.0):
+                self.kept_down(battery, now, 20, power_w)
             self.assertEqual(battery.setpoint_w, wanted_w)
+
+    def kept_down(self, battery: Battery, now: float, g: int, power_w: float) -> None:
+        """An exchange while something keeps the output down that the unit does not know of."""
+        battery.set_limits(0, power_w)
+        battery.advance_to(now)
+        battery.set_limits(0, 800)
+        battery.poll(now)
+        battery.answer(steered(g), now)
 
     def test_it_does_not_divide_and_reads_the_house_or_its_phase(self) -> None:
         answer = datagram(numbers((30, 10, 20), counts=(3, 0, 0, 0), discharge_w=(0, 9, 0, 0, 0)))
