@@ -36,7 +36,6 @@ INFRASTRUCTURE = frozenset(
         "urls",
         "websocket",
         "websocket_connection",
-        "websocket_tls",
         "websocket_wire",
     }
 )

@@ -29,9 +29,9 @@ from astrameter.meters.options import MeterOptions
 from astrameter.meters.pushed import PushedMeter
 from astrameter.meters.urls import Url, device_url
 from astrameter.meters.websocket import Message, Place, Trouble, WebSocketClient
-from astrameter.meters.websocket_tls import tls_to
 from astrameter.options import Kind, Section, boolean, items, option, optional, port, text
 from astrameter.reading import MeterError
+from astrameter.tls import tls_to
 
 SEED_AFTER_S = 0.2
 """Home Assistant sends what it knows right after the subscription; REST is for the rest."""

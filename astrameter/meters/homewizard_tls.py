@@ -15,8 +15,8 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import Certificate, CertificateOptions, trustRootFromCertificates
 
 from astrameter.meters.homewizard_ca import VENDOR_CA
-from astrameter.meters.websocket_tls import UnverifiedTls, VerifiedTls
 from astrameter.reading import MeterError
+from astrameter.tls import UnverifiedTls, VerifiedTls
 
 _SHOWN_CHARACTERS = 80
 

@@ -19,13 +19,11 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.interfaces import (
     IConsumer,
-    IOpenSSLClientConnectionCreator,
     IProtocolFactory,
     ISSLTransport,
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.ssl import CertificateOptions, optionsForClientTLS
 from twisted.python.failure import Failure
 from twisted.web.client import (
     URI,
@@ -44,6 +42,7 @@ from zope.interface import directlyProvides, implementer, providedBy
 
 from astrameter.meters.urls import Url
 from astrameter.reading import MeterError
+from astrameter.tls import UnverifiedTls, tls_to
 
 MAX_BODY = 1 << 20
 """Bytes of one answer; the largest that meters send are some tens of kilobytes."""
@@ -105,7 +104,7 @@ class Connections:
         endpoint = self._tcp_endpoint(host, port)
         if scheme == b"http":
             return endpoint
-        creator = optionsForClientTLS(host) if self._verify_tls else _AnyCertificate(host)
+        creator = tls_to(host) if self._verify_tls else UnverifiedTls(host)
         return wrapClientTLS(creator, endpoint, self._reactor)
 
     def _tcp_endpoint(self, host: str, port: int) -> IStreamClientEndpoint:
@@ -207,24 +206,6 @@ class _Connection(Protocol):
             self.transport.loseConnection()
 
 
-@implementer(IOpenSSLClientConnectionCreator)
-class _AnyCertificate:
-    """Encryption without knowing who is at the other end: for devices that sign for themselves."""
-
-    def __init__(self, host: str) -> None:
-        self._context = CertificateOptions().getContext()
-        self._name = None if _ip_version(host) else host.encode("ascii")
-
-    def clientConnectionForTLS(
-        self,
-        tlsProtocol: object,  # noqa: N803  as the interface has it
-    ) -> SSL.Connection:
-        connection = SSL.Connection(self._context, None)
-        if self._name is not None:
-            connection.set_tlsext_host_name(self._name)
-        return connection
-
-
 @implementer(IBodyProducer)
 class Body:
     """The body of a request, written in one piece."""
@@ -294,6 +275,8 @@ def explain(error: Exception, url: Url) -> Exception:
     A cancelled request stays a CancelledError, and what no request can cause stays what it is.
     """
     cause = _innermost(error)
+    if isinstance(cause, MeterError):
+        return cause
     if isinstance(cause, (CancelledError, network.ConnectingCancelledError)):
         return CancelledError()
     for kinds, kind, text in _EXPLANATIONS:

@@ -108,7 +108,6 @@ class SmlMeter(PushedMeter):
     def _opened(self) -> None:
         self._opening.recovered()
         self._error = None
-        self._telegrams = Telegrams()
         self.connected = True
 
     async def _until_gone(self, line: ListeningLine) -> None:

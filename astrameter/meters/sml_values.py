@@ -28,7 +28,6 @@ _MAX_VALUE = 2**63
 _MAX_SCALER = 128
 """The scaler is an Integer8."""
 
-_LONG_LIST = 0xF0
 _MORE = 0x80
 _MAX_LENGTH_BYTES = 4
 _MAX_DEPTH = 8
@@ -158,7 +157,7 @@ def _element(frame: SmlFrame, depth: int) -> object:
     """The element at the frame's position, which moves behind it."""
     head = frame.bytes[frame.next_pos : frame.next_pos + _MAX_LENGTH_BYTES]
     # smllib would fill the memory with a list as long as it says that it is.
-    if head and (head[0] & _LONG_LIST == _LONG_LIST or all(byte & _MORE for byte in head)):
+    if head and all(byte & _MORE for byte in head):
         raise ValueError("it is too long")
     value = frame.get_value().value
     if not isinstance(value, list):

@@ -9,8 +9,9 @@ from OpenSSL.SSL import SysCallError, ZeroReturnError
 from service_identity import VerificationError
 from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.ssl import optionsForClientTLS, platformTrust
 from twisted.python.failure import Failure
+
+from astrameter.tls import UnusableCertificateError, tls_to
 
 _UNTRUSTED = "certificate verify failed"
 _HUNG_UP = "unexpected eof while reading"
@@ -21,8 +22,7 @@ def wrapped(
     endpoint: IStreamClientEndpoint, host: str, trust_root: Any = None
 ) -> IStreamClientEndpoint:
     """``endpoint`` with TLS that checks the certificate and that it was made out to ``host``."""
-    options = optionsForClientTLS(host, trustRoot=trust_root or platformTrust())
-    wrapped_endpoint: IStreamClientEndpoint = wrapClientTLS(options, endpoint)
+    wrapped_endpoint: IStreamClientEndpoint = wrapClientTLS(tls_to(host, trust_root), endpoint)
     return wrapped_endpoint
 
 
@@ -31,6 +31,8 @@ def problem(failure: Failure) -> str | None:
     error = failure.value
     if isinstance(error, VerificationError):
         return "has a certificate for another name; connect by the name that it is for"
+    if isinstance(error, UnusableCertificateError):
+        return f"cannot be trusted: {error}"
     if not isinstance(error, OpenSSLError) or isinstance(error, (SysCallError, ZeroReturnError)):
         return None
     entries = error.args[0] if error.args and isinstance(error.args[0], list) else []

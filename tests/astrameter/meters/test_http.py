@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import base64
+import os
+from pathlib import Path
 from typing import Any
 
+from OpenSSL.crypto import FILETYPE_PEM, dump_certificate
 from treq.testing import RequestTraversalAgent, StringStubbingResource
 from twisted.internet import error as network
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -284,12 +287,25 @@ class TlsTests(Loopback):
         await device.idle()
 
     async def test_a_certificate_for_another_name(self) -> None:
-        device = self.device(answer(), tls=self_signed("elsewhere.example"))
+        tls = self_signed("elsewhere.example")
+        self._trust(dump_certificate(FILETYPE_PEM, tls.certificate))
+        device = self.device(answer(), tls=tls)
         self.assertEqual(
             await self.failure(device),
             ("tls_certificate", "the certificate of DEVICE is for another name than 127.0.0.1"),
         )
         await device.idle()
+
+    def _trust(self, certificates: bytes) -> None:
+        authorities = Path(self.mktemp())
+        authorities.write_bytes(certificates)
+        self.addCleanup(self._set_authorities, os.environ.get("SSL_CERT_FILE"))
+        self._set_authorities(str(authorities))
+
+    def _set_authorities(self, path: str | None) -> None:
+        os.environ.pop("SSL_CERT_FILE", None)
+        if path is not None:
+            os.environ["SSL_CERT_FILE"] = path
 
     async def test_any_certificate_will_do_when_asked_for(self) -> None:
         device = self.device(answer(b"hello"), tls=self_signed("elsewhere.example"))

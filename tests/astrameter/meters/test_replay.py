@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -15,6 +17,7 @@ from zope.interface.verify import verifyObject
 from astrameter.backoff import Backoff
 from astrameter.config import load_text
 from astrameter.filters.chain import build_chain
+from astrameter.meters import replay
 from astrameter.meters.interface import IMeter
 from astrameter.meters.replay import KIND, MAX_AGE_S, Options, ReplayMeter
 from astrameter.reading import MeterError, Sample
@@ -265,6 +268,32 @@ class BadInputTests(ReplayTestCase):
         self.until(lambda: self.played)
         self.assertEqual(self.outcome(), (1.0,))
 
+    def test_a_file_that_is_gone_at_the_next_start(self) -> None:
+        meter = self.meter(CSV)
+        self.advance(2.0)
+        self.stop(meter)
+        self.path.unlink()
+        meter.startService()
+        self.assertIn("cannot be read", self.reason(meter))
+
+    def test_a_file_that_cannot_be_read_to_its_end(self) -> None:
+        class Broken(io.BytesIO):
+            def readline(self, size: int | None = -1) -> bytes:
+                found = super().readline(size)
+                if not found:
+                    raise OSError(errno.EIO, "Input/output error")
+                return found
+
+        self.patch(replay, "open_recording", lambda _path: Broken(b"0,1\n1,2\n"))
+        with capturedLogs() as events:
+            meter = self.meter(None)
+            self.advance(1.0)
+            self.assertFalse(meter.online)
+            self.advance(1.0)
+        self.assertEqual([watts for _, watts in self.played], [(1.0,), (2.0,), (1.0,)])
+        self.assertTrue(meter.online)
+        self.assertEqual(events[0]["reason"], "Input/output error")
+
     def test_what_is_no_file(self) -> None:
         self.path.mkdir()
         self.assertIn("it is no regular file", self.reason(self.meter(None)))
@@ -299,9 +328,18 @@ class BadInputTests(ReplayTestCase):
 
     def test_millions_of_lines_to_skip_stop_nothing(self) -> None:
         others = '{"t_s": 0, "section": "B", "watts": [1]}\n' * 5000
+        turns: list[float] = []
+        call_later = self.clock.callLater
+
+        def count(delay: float, *arguments: Any) -> Any:
+            turns.append(delay)
+            return call_later(delay, *arguments)
+
+        self.patch(self.clock, "callLater", count)
         self.meter(others + '{"t_s": 0, "section": "A", "watts": [2]}\n', METER="A")
-        self.assertEqual(self.played, [])
         self.until(lambda: self.played)
+        # One for each thousand lines, and the sample's own.
+        self.assertGreaterEqual(len(turns), 6)
         self.assertEqual(self.outcome(), (2.0,))
 
     def test_the_file_changes_while_it_is_played(self) -> None:

@@ -28,6 +28,7 @@ from astrameter.meters.script import (
     KIND,
     MAX_OUTPUT,
     MAX_VALUES,
+    Command,
     CommandRun,
     Options,
     build,
@@ -218,10 +219,15 @@ class BadInputTests(ProcessTestCase):
 
     async def test_somebody_else_keeps_its_output_open(self) -> None:
         command = f"setsid sh -c 'echo $$ > {self.log}; exec sleep 60' & sleep 0.1; echo 1"
-        meter = self.meter(command, 0.5)
-        self.assertEqual(await self.outcome(meter), {"error": "timeout"})
-        os.kill(await self.pid(), signal.SIGKILL)
-        await meter.stopService()
+        one = Command(reactor, command, 0.5)
+        with self.assertRaises(MeterError) as caught:
+            await one.watts()
+        self.assertEqual(caught.exception.kind, "timeout")
+        # It counts as ended all the same.
+        await until(lambda: one._run.has_ended)
+        pid = await self.pid()
+        self.assertTrue(is_alive(pid))
+        os.kill(pid, signal.SIGKILL)
 
     async def test_after_a_timeout_it_runs_again(self) -> None:
         meter = self.meter(f"test -e {self.log} || {{ echo > {self.log}; sleep 60; }}; echo 7", 0.5)
@@ -352,6 +358,14 @@ class ClockTests(SynchronousTestCase):
         meter = build(Clock(), "SCRIPT", configured(COMMAND="x"))
         meter.startService()
         self.assertEqual(self.kind_of(meter.read()), "script_failed")
+
+    def test_what_it_says_is_kept_within_bounds(self) -> None:
+        run = CommandRun()
+        for _ in range(100):
+            run.outReceived(bytes(60_000))
+            run.errReceived(bytes(60_000))
+        self.assertEqual(len(run._printed), MAX_OUTPUT + 1)
+        self.assertLess(len(run._complained), 10_000)
 
     def test_any_output_is_a_reading_or_a_meter_error(self) -> None:
         @settings(deadline=None, derandomize=True)

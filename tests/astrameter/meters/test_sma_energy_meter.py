@@ -202,8 +202,11 @@ class ListeningTests(InVirtualHouse):
         [after] = self.sockets()
         self.assertIsNot(after, before)
         self.assertIn("does multicast reach this computer", self.trouble(meter))
-        self.send(datagram(WATTS_200))
+        with capturedLogs() as events:
+            for _ in range(3):
+                self.send(datagram(WATTS_200))
         self.assertEqual(self.reading(), {"watts": [200.0]})
+        self.assertEqual(len([event for event in events if "failures" in event]), 1)
         self.assertEqual(meter._trouble, "")
 
     def test_a_group_that_is_heard_is_left_alone(self) -> None:
@@ -342,6 +345,16 @@ class TroubleTests(SynchronousTestCase):
         self.reactor.trouble = None
         self.reactor.advance(8.0)
         self.assertEqual((self.reactor.open, meter.connected), (1, True))
+
+    def test_patience_begins_anew_after_a_success(self) -> None:
+        meter = self.meter(None)
+        for _ in range(3):
+            self.reactor.trouble = MulticastJoinError(GROUP, "", errno.ENODEV, "No such device")
+            self.reactor.advance(REJOIN_AFTER_S)
+            self.assertFalse(meter.connected)
+            self.reactor.trouble = None
+            self.reactor.advance(1.0)
+            self.assertTrue(meter.connected)
 
     def test_it_stops_while_it_waits(self) -> None:
         meter = self.meter(MulticastJoinError(GROUP, "", errno.ENODEV, "No such device"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from collections.abc import Sequence
 
 from hypothesis import given, settings
@@ -117,6 +118,13 @@ class PowerTests(SynchronousTestCase):
             head + b"\x80" * 5000,
         ):
             self.assertEqual(self.kind_of(content), "undecodable", content[:40])
+
+    def test_a_list_that_claims_to_be_endless_does_not_fill_the_memory(self) -> None:
+        content = entry(TOTAL, signed(5))[:8] + b"\xff\x8f\x8f\x8f\x8f\x0f"
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertEqual(self.kind_of(content), "undecodable")
+        self.assertLess(tracemalloc.get_traced_memory()[1], 1_000_000)
 
     def test_other_registers(self) -> None:
         codes = dataclasses.replace(CODES, obis_power_current="81000f0700ff")

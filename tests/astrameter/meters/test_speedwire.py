@@ -93,7 +93,7 @@ class ChannelTests(SynchronousTestCase):
         self.assertEqual(watts(data), (10.0,))
 
     def test_nothing_is_read_behind_the_end(self) -> None:
-        data = datagram("0001040000000064") + bytes.fromhex("00010400000003e8")
+        data = datagram("0001040000000064") + bytes.fromhex("0000000000010400000003e8")
         self.assertEqual(watts(data), (10.0,))
 
     def test_channels_up_to_where_it_breaks_off(self) -> None:

@@ -32,7 +32,7 @@ from astrameter.meters.websocket import (
     WebSocketClient,
 )
 from astrameter.meters.websocket_connection import GREETING_S, PING_EVERY_S, PONG_S
-from astrameter.meters.websocket_tls import tls_to
+from astrameter.tls import tls_to
 from astrameter.meters.websocket_wire import (
     CLOSE_S,
     CONNECT_S,

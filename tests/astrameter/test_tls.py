@@ -10,7 +10,7 @@ from service_identity import VerificationError
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.trial.unittest import SynchronousTestCase
 
-from astrameter.meters.websocket_tls import UnverifiedTls, tls_to
+from astrameter.tls import UnverifiedTls, tls_to
 from tests.astrameter.meters.websocket_rig import certificate, pem, server_tls, shake_hands
 
 NAME = x509.DNSName("ha.home")

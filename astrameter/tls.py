@@ -29,6 +29,13 @@ Judge = Callable[[X509], Exception | None]
 """What is wrong with the certificate of a server whose signature is good; None: nothing."""
 
 
+class UnusableCertificateError(MeterError):
+    """A certificate that an authority has signed, and that proves nothing all the same."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("tls_certificate", text)
+
+
 @implementer(IOpenSSLClientConnectionCreator)
 class VerifiedTls:
     """Goes on with servers whose certificate is signed by an authority and passes the judge."""
@@ -63,21 +70,26 @@ class VerifiedTls:
             return self._judge(certificate)
         except Exception as error:  # noqa: BLE001  OpenSSL cannot hand exceptions on
             text = f"the certificate of the server cannot be understood ({error})"
-            return MeterError("tls_certificate", text)
+            return UnusableCertificateError(text)
 
 
 @implementer(IOpenSSLClientConnectionCreator)
 class UnverifiedTls:
     """Encryption without knowing who is at the other end."""
 
-    def __init__(self) -> None:
+    def __init__(self, server_name: str | None = None) -> None:
+        """:param server_name: to send to the server; an address is not sent."""
         self._context = CertificateOptions().getContext()
+        self._server_name = server_name if server_name and not _is_address(server_name) else None
 
     def clientConnectionForTLS(
         self,
         tlsProtocol: TLSMemoryBIOProtocol,  # noqa: N803  as the interface has it
     ) -> SSL.Connection:
-        return SSL.Connection(self._context, None)
+        connection = SSL.Connection(self._context, None)
+        if self._server_name is not None:
+            connection.set_tlsext_host_name(self._server_name.encode("ascii"))
+        return connection
 
 
 def tls_to(host: str, trust_root: Any = None) -> IOpenSSLClientConnectionCreator:
@@ -86,7 +98,7 @@ def tls_to(host: str, trust_root: Any = None) -> IOpenSSLClientConnectionCreator
     :param trust_root: whom to trust instead of the system's authorities (an ``IOpenSSLTrustRoot``).
     :raises ValueError: when there can be no certificate for ``host``.
     """
-    by_address = isIPAddress(host) or isIPv6Address(host)
+    by_address = _is_address(host)
     wanted = IPAddress_ID(host) if by_address else DNS_ID(host)
 
     def judge(certificate: X509) -> Exception | None:
@@ -96,8 +108,12 @@ def tls_to(host: str, trust_root: Any = None) -> IOpenSSLClientConnectionCreator
             return error
         except CertificateError:
             text = f"the certificate of {host} does not say what it is for (subjectAltName)"
-            return MeterError("tls_certificate", text)
+            return UnusableCertificateError(text)
         return None
 
     options = CertificateOptions(trustRoot=trust_root or platformTrust())
     return VerifiedTls(options, None if by_address else host, judge)
+
+
+def _is_address(host: str) -> bool:
+    return isIPAddress(host) or isIPv6Address(host)
