@@ -9,11 +9,13 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from astrameter.ct.wire import encode
+from tests.mosquitto import find_mosquitto
 
 ROOT = Path(__file__).parent.parent
 
@@ -76,6 +78,23 @@ def server(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+@contextlib.contextmanager
+def broker() -> Iterator[int]:
+    """A real mosquitto that drops nothing; gives its loopback port."""
+    port = free_port(socket.SOCK_STREAM)
+    with tempfile.TemporaryDirectory() as directory:
+        config = Path(directory, "mosquitto.conf")
+        unlimited = "max_queued_messages 0\nmax_queued_bytes 0\n"
+        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n{unlimited}")
+        command = [find_mosquitto(), "-c", str(config)]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            yield port
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 def wait_for_answer(port: int, request: bytes, patience_s: float = 10.0) -> float:
