@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ class Options(MeterOptions):
     )
     port: int = option(port(), default=9522, help="The UDP port that the meter sends to.")
     serial_number: int = option(
-        integer(0, _MAX_SERIAL),
+        integer(0),
         default=0,
         help="Serial number of the meter. 0: the first energy meter or Sunny Home Manager that "
         "is heard, until restart.",
@@ -90,6 +90,12 @@ class Options(MeterOptions):
         help="This computer has several networks: its own address in the meter's network.",
         example="192.168.1.5",
     )
+
+
+def check(options: Options) -> Iterator[tuple[str, str]]:
+    """What does not fit together, as (key, message)."""
+    if options.serial_number > _MAX_SERIAL:
+        yield "SERIAL_NUMBER", f"there is none above {_MAX_SERIAL}; see the label of the meter"
 
 
 class SmaEnergyMeter(PushedMeter):
@@ -252,6 +258,7 @@ KIND = MeterKind(
         help="SMA Energy Meter and Sunny Home Manager, which send their measurements to the "
         "network. Nothing has to be set when there is one of them and one network.",
         many=True,
+        check=check,
     ),
     build,
     max_age_s=MAX_AGE_S,

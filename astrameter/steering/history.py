@@ -36,8 +36,8 @@ class PowerHistory:
             self._powers.popleft()
 
     @property
-    def known(self) -> bool:
-        return bool(self._times)
+    def latest_w(self) -> float:
+        return self._powers[-1] if self._powers else 0.0
 
     def spread_w(self, since: float) -> float:
         """How far the output has moved since then, watts, what it is about to do included."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from astrameter.reading import Sample
 
@@ -80,3 +80,16 @@ class Controller(Protocol):
 
     def rotate(self, consumer_ids: Collection[str]) -> None:
         """The owner asks for another battery to take the lead."""
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A controller that finds out what is worth keeping over a restart: what each battery can do,
+    and whose turn it is."""
+
+    def learned(self) -> dict[str, Any]:
+        """What is known, as a JSON object of a few kilobytes at most."""
+
+    def recall(self, learned: Mapping[str, Any], now: float) -> None:
+        """Take back what :meth:`learned` gave before the restart; what is no such thing is left
+        out. Called once, before the first poll or soon after."""

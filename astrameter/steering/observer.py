@@ -22,6 +22,13 @@ _MOTION_W = 40.0
 _SLOPE_LIMIT_W = 6.0
 _SLOPE_FOR_S = 30.0
 _FLICKER_MEMORY_S = 120.0
+_FLICKER_S = 4.5
+"""What lasts longer is worth following."""
+
+_FROZEN_W = 10.0
+_SAME_FOR_S = 3.0
+"""In a quiet house a meter may say the same for so long because the batteries have not all
+reported yet what made it so."""
 
 
 @dataclass(slots=True)
@@ -50,6 +57,8 @@ class LoadObserver:
         self._jitter_s = 1.0
         self._drift_w = 0.0
         self._last: Sample | None = None
+        self._output_w = 0.0
+        self._changed_at = -math.inf
         self._last_load_w: float | None = None
         self._advanced_at = 0.0
         self._pending: list[tuple[float, float]] = []
@@ -83,7 +92,9 @@ class LoadObserver:
     def observe(self, sample: Sample, histories: Collection[PowerHistory]) -> None:
         """Take in a reading; one that was seen before carries no information."""
         last = self._last
-        if last is not None and sample.measured_at == last.measured_at:
+        if not math.isfinite(sample.total):
+            return
+        if last is not None and not self._is_news(sample, last, histories):
             return
         self._last = sample
         aligned = self.alignment.align(sample.total, sample.measured_at, histories)
@@ -94,6 +105,19 @@ class LoadObserver:
         else:
             self._filter(aligned, self.load_w, sample.measured_at, gap_s)
         self._last_load_w = aligned.load_w
+
+    def _is_news(self, sample: Sample, last: Sample, histories: Collection[PowerHistory]) -> bool:
+        """A meter that repeats itself while the batteries move is frozen: adding their new
+        output to its old reading would wind them up (steering.md section 3.2, invariant 2)."""
+        if sample.measured_at == last.measured_at:
+            return False
+        output_w = sum(h.latest_w for h in histories)
+        if sample.watts != last.watts:
+            self._changed_at = sample.measured_at
+        if 0 <= sample.measured_at - self._changed_at < _SAME_FOR_S:
+            self._output_w = output_w
+            return True
+        return abs(output_w - self._output_w) <= _FROZEN_W
 
     def _filter(self, aligned: Aligned, load_w: float, now: float, gap_s: float) -> None:
         doubt_w = self._doubt_w(aligned, load_w)
@@ -144,7 +168,7 @@ class LoadObserver:
         if self._pending:
             began, level_w = self._pending[0]
             size_w = abs(level_w - load_w)
-            if size_w > tolerance_w + 15:
+            if size_w > tolerance_w + 15 and now - began < _FLICKER_S:
                 self._flickers.append(_Flicker(now, size_w, now - began))
             self._pending.clear()
 
@@ -154,7 +178,10 @@ class LoadObserver:
         pending = self._pending
         if pending and (pending[-1][1] - (self.load_w or 0.0)) * error_w < 0:
             pending.clear()
+        if pending and now < pending[-1][0]:
+            pending.clear()
         pending.append((now, level_w))
+        del pending[1:-2]
         sure_w = tolerance_w + _JUMP_W + (doubt_w if doubt_w > 60 else 0.0)
         if now - pending[0][0] < self._hold_off_s(abs(error_w), now):
             return
@@ -170,13 +197,15 @@ class LoadObserver:
             for f in self._flickers
             if now - f.at < _FLICKER_MEMORY_S and f.size_w >= (size_w - 10) / 1.5
         ]
-        return 1.3 * max(f.lasted_s for f in like) + 0.8 if len(like) >= 2 else 0.0
+        if len(like) < 2:
+            return 0.0
+        return 1.3 * max(f.lasted_s for f in like) + 0.8
 
     def _jump(self, level_w: float, now: float) -> None:
         by_w = level_w - (self.load_w or 0.0)
         for at, earlier_w in self._jumps:
             back = by_w * earlier_w < 0 and abs(by_w + earlier_w) < 0.4 * abs(earlier_w) + 20
-            if back and now - at < 7.0:
+            if back and now - at < _FLICKER_S:
                 self._flickers.append(_Flicker(now, abs(earlier_w), now - at))
         self._jumps.append((now, by_w))
         self.load_w = level_w

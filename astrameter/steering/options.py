@@ -7,8 +7,8 @@ from typing import Any
 
 from astrameter.options import boolean, integer, number, option
 
-_TUNING = "the fair-share controller needs no tuning"
-_EFFICIENCY = "the fair-share controller does not concentrate load on few batteries"
+_TUNING = "the controller needs no tuning"
+_EFFICIENCY = "the controller does not concentrate load on few batteries"
 
 
 def _tuning(kind: Any, default: float, unit: str = "", why: str = _TUNING) -> Any:

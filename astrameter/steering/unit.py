@@ -19,6 +19,16 @@ _RETRY_S = 60.0
 _RETRY_MOST_S = 1800.0
 _TRIAL_S = 120.0
 _LOST_IN_A_ROW = 2
+_WORKING_W = 30.0
+_WANTED_W = 40.0
+_MOVED_W = 15.0
+_STUCK_S = 18.0
+_LONGEST_POLL_S = 30.0
+_MOST_W = 50_000
+
+AGAIN_S = 0.15
+"""A battery that asks again within this time has not had the time to act (batteries poll every
+0.3..5 s, steering.md section 1)."""
 
 
 @dataclass(slots=True)
@@ -41,11 +51,20 @@ class Ceiling:
         self.retry_at = now + min(_RETRY_S * 3 ** (self.times - 1), _RETRY_MOST_S)
         self.trial_ends = math.inf
 
+    def ease(self, now: float) -> None:
+        """It works in the other direction, so it is neither empty nor full any more: try soon."""
+        if self.learned_w >= 0 and self.times:
+            self.times = 0
+            self.retry_at = min(self.retry_at, now + _RETRY_S)
+
     def watch(self, power_w: float, now: float) -> None:
         """Lift the limit when it was exceeded, and try whether it still holds after a while."""
         if self.limit_w == math.inf:
             return
-        if power_w > self.learned_w + 12:
+        if self.learned_w < power_w <= RESTING_W:
+            # What the panels of a full pack deliver has become less.
+            self.limit_w = self.learned_w = min(power_w, 0.0)
+        elif power_w > self.learned_w + 12:
             self.limit_w = self.learned_w = math.inf
             self.retry_at = self.trial_ends = math.inf
         elif now >= self.retry_at:
@@ -62,17 +81,17 @@ class Unit:
     :ivar power_w: last report, + discharge.
     :ivar poll_s: smoothed time between polls.
     :ivar held: direction (+1, -1) in which it does not follow at present; 0 when it does.
-    :ivar floor_w: output it delivers whatever it is told (PV of a full pack); None: none.
+    :ivar joined_at: when it was first seen.
+    :ivar joined_w: what it delivered then.
     """
 
     def __init__(self, device_type: str, power_w: int, now: float) -> None:
         self.device_type = device_type
-        self.bank: Bank = bank_for(device_type, power_w)
+        self.bank: Bank = bank_for(device_type, _plausible(power_w))
         self.history = PowerHistory()
-        self.history.target_w = power_w
-        self.power_w = float(power_w)
-        self.before_w = float(power_w)
-        self.polled_at = now
+        self.history.target_w = _plausible(power_w)
+        self.power_w = self.before_w = self.joined_w = _plausible(power_w)
+        self.joined_at = self.polled_at = now
         self.poll_s = 1.0
         self.held = 0
         self.up = Ceiling()
@@ -85,6 +104,12 @@ class Unit:
         self._lost = 0
         self._sent: deque[tuple[int, float]] = deque(maxlen=3)
         self._still_since = now
+        self._answered_at = -math.inf
+        self._unanswered = 0
+        self._learns = True
+        self._wanted = 0
+        self._wanted_since = now
+        self._wanted_from_w = self.power_w
 
     @property
     def setpoint_w(self) -> float:
@@ -95,26 +120,105 @@ class Unit:
         """What it counts as delivering: its set point, or its report while it does not follow."""
         return self.power_w if self.held else self.setpoint_w
 
-    def report(self, power_w: int, now: float) -> None:
-        """Take in a report and compare it with what was expected."""
-        gap_s = now - self.polled_at
-        if self._polls and gap_s > 0:
-            self.poll_s = gap_s if self._polls == 1 else 0.7 * self.poll_s + 0.3 * gap_s
-        self._polls += 1
-        self.before_w, self.power_w = self.power_w, float(power_w)
-        self.polled_at = now
-        self.history.add(now, power_w)
+    @property
+    def limited(self) -> bool:
+        return self.up.limit_w < math.inf or self.down.limit_w < math.inf
+
+    def limits(self) -> list[float | None]:
+        """Least and most output that it was seen to reach; None where no limit is known."""
+        return [_negated(self.down.learned_w), _finite(self.up.learned_w)]
+
+    def recall(self, low_w: object, high_w: object, now: float) -> None:
+        """Take limits that were learned earlier for known; what is no power is left out."""
+        for ceiling, limit_w, sign in ((self.down, low_w, -1), (self.up, high_w, 1)):
+            if isinstance(limit_w, int | float) and abs(limit_w) <= _MOST_W:
+                ceiling.learn(sign * limit_w, now)
+
+    def asks_again(self, now: float) -> bool:
+        """Whether it was answered a moment ago."""
+        return 0 <= now - self._answered_at < AGAIN_S
+
+    def inspect(self, power_w: int, now: float) -> None:
+        """It is finding its phase: what it does has nothing to do with what it was told."""
+        self._take(power_w, now)
+        self._rest()
+
+    def report(self, power_w: int, now: float, learns: bool = True) -> None:
+        """Take in a report and compare it with what was expected.
+
+        :param learns: whether limits may be concluded from it.
+        """
+        if 0 <= now - self.polled_at < AGAIN_S and self._polls:
+            self.power_w = _plausible(power_w)
+            return
+        gap_s = self._take(power_w, now)
+        self._learns = learns
+        if self._unanswered:
+            # Somebody else told it something (or nothing) meanwhile.
+            if self._unanswered > 1:
+                self._rest()
+            self._unanswered += 1
+            return
+        self._unanswered = 1
         if self._polls == 1:
             return
         self._learn_slew(gap_s)
         self.up.watch(self.power_w, now)
         self.down.watch(-self.power_w, now)
+        if self.power_w < -_WORKING_W:
+            self.up.ease(now)
+        elif self.power_w > _WORKING_W:
+            self.down.ease(now)
         if not self._starting(now):
             self.bank.judge(self.power_w, self.history.slew_w_per_s * gap_s, self.before_w)
         self._compare(now)
 
+    def want(self, target_w: float, now: float) -> bool:
+        """It is meant to deliver ``target_w``; True when it turns out to be unable to.
+
+        Whatever the copies make of it: a battery that has not come closer for longer than any
+        settle gate lasts (13 s, marstek-devices.md section 1.7) cannot.
+        """
+        off_w = target_w - self.power_w
+        direction = 0 if abs(off_w) < _WANTED_W else 1 if off_w > 0 else -1
+        moved = (self.power_w - self._wanted_from_w) * direction >= _MOVED_W
+        if direction == 0 or direction != self._wanted or moved or not self._learns:
+            self._wanted = direction
+            self._wanted_since = now
+            self._wanted_from_w = self.power_w
+            return False
+        if now - self._wanted_since < max(_STUCK_S, 8 * self.poll_s):
+            return False
+        self._wanted_since = now
+        self._learn_limit(direction, now)
+        self._rest()
+        return True
+
+    def _take(self, power_w: int, now: float) -> float:
+        gap_s = min(max(now - self.polled_at, 0.0), _LONGEST_POLL_S)
+        if self._polls and gap_s > 0:
+            self.poll_s = gap_s if self._polls == 1 else 0.7 * self.poll_s + 0.3 * gap_s
+        self._polls += 1
+        self.before_w, self.power_w = self.power_w, _plausible(power_w)
+        self.polled_at = now
+        self.history.add(now, round(self.power_w))
+        return gap_s
+
+    def _rest(self) -> None:
+        self.bank.settle(self.power_w)
+        self.history.target_w = self.power_w
+        self.held = 0
+        self._missing_since = None
+        self._changes.clear()
+        self._sent.clear()
+
     def sent(self, reading_w: int, now: float) -> None:
         """It was answered ``reading_w``."""
+        reading_w = min(max(reading_w, -_MOST_W), _MOST_W)
+        self._unanswered = 0
+        if reading_w == 0 and self.asks_again(now):
+            return
+        self._answered_at = now
         before_w = self.setpoint_w
         self._sent.append((reading_w, self.power_w))
         self.bank.step(reading_w, self.power_w, now)
@@ -179,6 +283,14 @@ class Unit:
         if now - self._missing_since > 1.2 + 2 * self.poll_s:
             self._give_up(error_w, now)
 
+    def _learn_limit(self, direction: int, now: float) -> None:
+        if direction > 0:
+            self.up.learn(max(0.0, self.power_w), now)
+        else:
+            # Also beyond zero: a full pack passes the power of its panels through, told to
+            # charge or not, and the others have to take it.
+            self.down.learn(-self.power_w if abs(self.power_w) >= RESTING_W else 0.0, now)
+
     def _depart(self, moved_w: float) -> None:
         """It moves where no copy expected it to go: it has acted on a reading that the copies
         believed it would not hear."""
@@ -204,15 +316,26 @@ class Unit:
     def _give_up(self, error_w: float, now: float) -> None:
         """It has not followed for a while: learn a limit, or accept where it is."""
         direction = 1 if error_w > 0 else -1
-        ceiling = self.up if direction > 0 else self.down
         reached_w = self.power_w * direction
         peak_w = self._peaks.get(direction)
-        if abs(self.power_w) < RESTING_W and abs(self.setpoint_w) > 30:
-            ceiling.learn(0.0, now)
-        elif peak_w is not None and abs(reached_w - peak_w) <= max(20.0, 0.1 * peak_w):
-            ceiling.learn(max(0.0, reached_w), now)
+        dead = abs(self.power_w) < RESTING_W and abs(self.setpoint_w) > 30
+        again = peak_w is not None and abs(reached_w - peak_w) <= max(20.0, 0.1 * abs(peak_w))
+        if self._learns and (dead or again):
+            self._learn_limit(direction, now)
         self._peaks[direction] = reached_w
         self.bank.settle(self.power_w)
         self.history.target_w = self.power_w
         self._missing_since = None
         self.held = 0
+
+
+def _plausible(power_w: float) -> float:
+    return float(min(max(power_w, -_MOST_W), _MOST_W))
+
+
+def _finite(limit_w: float) -> float | None:
+    return limit_w if math.isfinite(limit_w) else None
+
+
+def _negated(limit_w: float) -> float | None:
+    return -limit_w if math.isfinite(limit_w) else None

@@ -27,7 +27,13 @@ def line(t_s: float, watts: float, section: str) -> str:
 
 class LineTests(SynchronousTestCase):
     def test_columns_with_names_and_comments(self) -> None:
-        for head in ("", "t_s,watts\n", "# from the cellar\nt_s,a,b\n", "\ufefft_s,watts\n\n", "\ufeff"):
+        for head in (
+            "",
+            "t_s,watts\n",
+            "# from the cellar\nt_s,a,b\n",
+            "\ufefft_s,watts\n\n",
+            "\ufeff",
+        ):
             self.assertEqual(samples(head + "0,1\n# gap\n1,2\n\n2,3"), [1.0, 2.0, 3.0], head)
 
     def test_names_of_columns_are_no_bad_line(self) -> None:

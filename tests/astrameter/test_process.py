@@ -98,9 +98,8 @@ class Running(ProcessCase):
         self.write_config(active=True)
         daemon = self.start()
         await daemon.line("works")
-        await self.battery.ask(self.ct_port, "B")
         fields = await self.battery.ask(self.ct_port, "B")
-        self.assertGreater(int(fields[5]), 200)
+        self.assertGreater(int(fields[5]), 100)  # a start is gentle: others may join
         self.assertEqual(fields[7], fields[5])
         self.assertEqual(fields[8:12], ["0", "1", "0", "0"])
         self.assertEqual(fields[14:], ["0"] * 10)
@@ -132,16 +131,19 @@ class Running(ProcessCase):
         self.assertNotIn("Traceback", daemon.output)
 
     async def test_energy_counters_survive_a_restart(self) -> None:
-        state = self.directory / "state" / "energy.json"
+        state = self.directory / "state" / "state.json"
         state.parent.mkdir()
-        state.write_text(json.dumps({"device-1": {"JSON_HTTP": [3.6e6, 7.2e6]}}))
+        energy = {"changed_ms": 1, "value": {"JSON_HTTP": [3.6e6, 7.2e6]}}
+        content = {"astrameter_state": 1, "entries": {"energy/ct002": energy}}
+        state.write_text(json.dumps(content))
         self.write_config(active=True)
         daemon = self.start()
         await daemon.line("works")
         await self.battery.ask(self.ct_port)
         await self.battery.ask(self.ct_port)
         await self.stop(daemon)
-        imported, exported = json.loads(state.read_text())["device-1"]["JSON_HTTP"]
+        entries = json.loads(state.read_text())["entries"]
+        imported, exported = entries["energy/ct002"]["value"]["JSON_HTTP"]
         self.assertGreater(imported, 3.6e6)
         self.assertEqual(exported, 7.2e6)
 

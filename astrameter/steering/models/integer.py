@@ -51,11 +51,11 @@ class IntegerLaw:
         ):
             return
         moved_w = self._moved(reading_w, power_w)
-        if moved_w is None:
-            return
-        self.setpoint_w += moved_w
+        self.setpoint_w += moved_w or 0.0
         if abs(self.setpoint_w) <= 10 and reading_w <= 10:
             self.setpoint_w = 0.0
+        if moved_w is None:
+            return
         self._busy = True
         self._stepped_at = now
         self._landed_at = math.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 _RAMP_W = (50.23, 50.12, 60.02, 180.30, 350.41, 410.35)
 """Largest step for acceleration 0, -1, ... -5 (positive ones cannot be reached)."""
@@ -105,4 +105,13 @@ class VenusC:
         return wanted
 
     def copy(self) -> VenusC:
-        return replace(self)
+        return VenusC(
+            self.setpoint_w,
+            self.rest_w,
+            self.ramp,
+            self.last_w,
+            self.lowest_w,
+            self.reference_w,
+            self.previous_w,
+            self.previous_out_w,
+        )

@@ -14,7 +14,7 @@ from astrameter.ct.emulator import MAX_REQUEST
 from astrameter.ct.fleet import MAX_CONSUMERS
 from astrameter.ct.request import Request, parse_request
 from astrameter.ct.wire import FrameError, checksum, decode, encode
-from astrameter.steering.fair import FairShare
+from astrameter.steering.controller import Steering
 from astrameter.steering.options import SteeringOptions
 from tests.astrameter.ct.rig import BATTERY, Rig, parsed
 from tests.doubles import Address
@@ -161,12 +161,11 @@ class Attacked(SynchronousTestCase):
         self.assertLessEqual(len(others), 2)
 
     def test_the_controller_survives_and_forgets(self) -> None:
-        controller = FairShare(SteeringOptions())
+        controller = Steering(SteeringOptions())
         rig = Rig(controller=controller)
         self.attack(rig, Attacker(7), 4_000)
         self.assert_bounded(rig)
-        self.assertLessEqual(len(controller._memories), MAX_CONSUMERS)
-        self.assertLessEqual(len(controller._load._histories), MAX_CONSUMERS)
+        self.assertLessEqual(len(controller._units), MAX_CONSUMERS)
 
     def test_memory_stays_as_it_is(self) -> None:
         rig = Rig(dedupe_s=0.05)

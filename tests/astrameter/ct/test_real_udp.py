@@ -17,7 +17,7 @@ from astrameter.events import Bus
 from astrameter.meters.options import EVERYBODY
 from astrameter.routing import Route, Routes
 from astrameter.services import start, stop
-from astrameter.steering.fair import FairShare
+from astrameter.steering.controller import Steering
 from tests.astrameter.ct.rig import ScriptedMeter
 from tests.vectors import load
 
@@ -70,7 +70,7 @@ class RealUdp(TestCase):
             wifi_rssi=config.get("WIFI_RSSI", -50),
         )
         ct_type = "HME-3" if config.get("device") == "ct003" else "HME-4"
-        ct = EmulatedCt(ct_type, options, 0.0, FairShare(options))
+        ct = EmulatedCt(ct_type, options, 0.0, Steering(options))
         responder = CtResponder(
             reactor,
             "device-1",

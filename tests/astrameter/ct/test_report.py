@@ -7,7 +7,7 @@ from typing import Any
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from astrameter.steering.fair import FairShare
+from astrameter.steering.controller import Steering
 from astrameter.steering.options import SteeringOptions
 from tests.astrameter.ct.rig import BATTERY, PEER, Caller, Rig
 
@@ -68,7 +68,7 @@ class Event(SynchronousTestCase):
         self.assertIs(event.data["active_control"], False)
 
     def test_it_follows_the_owners_settings_and_the_controller(self) -> None:
-        rig = Rig(controller=FairShare(SteeringOptions()))
+        rig = Rig(controller=Steering(SteeringOptions()))
         rig.meter.script([100, 20, 3])
         rig.ct.change_setting(BATTERY.id, "auto_target", False)
         rig.ct.change_setting(BATTERY.id, "manual_target", 300)

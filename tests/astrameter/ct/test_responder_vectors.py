@@ -18,7 +18,7 @@ from astrameter.events import Bus, CtAnswered
 from astrameter.meters.options import EVERYBODY
 from astrameter.reading import MeterError, sample_of
 from astrameter.routing import Route, Routes
-from astrameter.steering.fair import FairShare
+from astrameter.steering.controller import Steering
 from tests.astrameter.ct.rig import FakeTransport, ScriptedMeter
 from tests.vectors import each, load
 
@@ -49,7 +49,7 @@ class Emulator:
         )
         ct_type = "HME-3" if config.get("device") == "ct003" else "HME-4"
         dedupe = config.get("DEDUPE_TIME_WINDOW", 0.0)
-        self.ct = EmulatedCt(ct_type, options, dedupe, FairShare(options))
+        self.ct = EmulatedCt(ct_type, options, dedupe, Steering(options))
         self.bus = Bus(self.clock)
         self.events: list[CtAnswered] = []
         self.bus.subscribe(CtAnswered, self.events.append, name="test")

@@ -421,8 +421,8 @@ class OptionTests(SynchronousTestCase):
             ("MULTICAST_GROUP = 192.168.1.1", "a multicast group is 224.0.0.0 to 239.255.255.255"),
             ("MULTICAST_GROUP = sma", "a multicast group is"),
             ("INTERFACE = eth0", "the address of this computer in the meter's network"),
-            ("SERIAL_NUMBER = -1", "a whole number 0..4.29497e+09"),
-            ("SERIAL_NUMBER = 4294967296", "a whole number"),
+            ("SERIAL_NUMBER = -1", "a whole number of at least 0"),
+            ("SERIAL_NUMBER = 4294967296", "SERIAL_NUMBER: there is none above 4294967295"),
             ("PORT = 0", "a port is 1..65535"),
         ):
             [problem] = problems_of("SMA_ENERGY_METER", line)

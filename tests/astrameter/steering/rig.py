@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from astrameter.reading import Sample
-from astrameter.steering.fair import FairShare
+from astrameter.steering.controller import Steering
 from astrameter.steering.interface import Mode
 from astrameter.steering.options import SteeringOptions
 
@@ -108,7 +108,7 @@ class House:
     ) -> None:
         self.packs = list(packs)
         self.load_w = load_w
-        self.controller = FairShare(SteeringOptions(**options))  # type: ignore[arg-type]
+        self.controller = Steering(SteeringOptions(**options))  # type: ignore[arg-type]
         self.now = 1000.0
         self.frozen = False
         self.fresh_objects = True

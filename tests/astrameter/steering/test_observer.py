@@ -1,0 +1,111 @@
+"""The house load behind the reading, and the age of the reading."""
+
+from __future__ import annotations
+
+from random import Random
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from astrameter.reading import Sample
+from astrameter.steering.history import PowerHistory
+from astrameter.steering.observer import LoadObserver
+
+
+def at_rest(power_w: int = 0) -> PowerHistory:
+    history = PowerHistory()
+    history.add(0.0, power_w)
+    history.target_w = power_w
+    return history
+
+
+class Observing(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.observer = LoadObserver()
+        self.source = Random(3)
+
+    def watch(self, load_w: float, since: int, until: int, noise_w: float = 5.0) -> None:
+        history = at_rest(200)
+        for second in range(since, until):
+            grid_w = load_w - 200 + self.source.uniform(-noise_w, noise_w)
+            self.observer.observe(Sample((grid_w,), float(second)), [history])
+            self.observer.advance(float(second))
+
+    def load_w(self) -> float:
+        assert self.observer.load_w is not None
+        return self.observer.load_w
+
+    def test_the_batteries_are_part_of_the_load(self) -> None:
+        self.watch(700, 0, 30)
+        self.assertApproximates(self.load_w(), 700, 8)
+
+    def test_a_step_is_followed_at_once_and_noise_is_not(self) -> None:
+        self.watch(700, 0, 30)
+        self.watch(1700, 30, 31)
+        self.assertApproximates(self.load_w(), 1700, 8)
+        self.watch(1700, 31, 61, 30.0)
+        self.assertApproximates(self.load_w(), 1700, 25)
+
+    def test_what_comes_and_goes_again_and_again_is_waited_out(self) -> None:
+        self.watch(700, 0, 30)
+        for start in range(30, 90, 10):
+            self.watch(900, start, start + 3)
+            self.watch(700, start + 3, start + 10)
+        self.watch(900, 90, 92)
+        self.assertApproximates(self.load_w(), 700, 25)
+        self.watch(900, 92, 110)
+        self.assertApproximates(self.load_w(), 900, 25)
+
+    def test_a_frozen_meter_says_nothing(self) -> None:
+        history = at_rest()
+        self.observer.observe(Sample((300.0,), 0.0), [history])
+        for second in range(5, 60):
+            history.add(float(second), 10 * second)
+            self.observer.observe(Sample((300.0,), float(second)), [history])
+        self.assertApproximates(self.load_w(), 300, 20)
+
+    def test_no_number_is_no_reading(self) -> None:
+        self.watch(700, 0, 5)
+        for power_w in (float("nan"), float("inf")):
+            self.observer.observe(Sample((power_w,), 6.0), [at_rest()])
+        self.assertApproximates(self.load_w(), 700, 10)
+
+    def test_who_joins_was_part_of_the_house(self) -> None:
+        self.watch(700, 0, 5)
+        before_w = self.load_w()
+        self.observer.shift(150.0)
+        self.assertEqual(self.load_w(), before_w + 150)
+
+
+class Aligning(SynchronousTestCase):
+    def test_the_age_of_the_readings_is_found_out(self) -> None:
+        for late_s in (0.0, 2.0):
+            observer = LoadObserver()
+            history = at_rest()
+            outputs = [0] * 4
+            for second in range(4, 200):
+                power_w = 600 if second // 7 % 2 else 0
+                outputs.append(power_w)
+                history.add(float(second), power_w)
+                history.target_w = power_w
+                grid_w = 500.0 - outputs[second - round(late_s)] + second % 3
+                observer.observe(Sample((grid_w,), second + 0.1), [history])
+            self.assertApproximates(observer.alignment.age_s, late_s + 0.1, 0.9)
+
+
+class Histories(SynchronousTestCase):
+    def test_held_and_moving(self) -> None:
+        history = PowerHistory(100.0)
+        for at, power_w in ((1.0, 0), (2.0, 50), (4.0, 450)):
+            history.add(at, power_w)
+        history.target_w = 1000
+        self.assertEqual([history.held_at(t) for t in (0.0, 1.9, 2.0, 9.0)], [0, 0, 50, 450])
+        self.assertEqual([history.moving_at(t) for t in (1.25, 3.0, 5.0)], [25, 150, 550])
+        self.assertEqual(history.latest_w, 450)
+
+    def test_it_stays_small_whatever_the_times(self) -> None:
+        history = PowerHistory()
+        for number in range(1000):
+            history.add(number / 100, number)
+        history.add(-5.0, 7)
+        self.assertEqual(history.latest_w, 7)
+        self.assertLessEqual(len(history._times), 64)
