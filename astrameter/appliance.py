@@ -7,10 +7,10 @@ time and network from the ``reactor`` passed in, so the same tree runs in the si
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application import service
 from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
@@ -20,22 +20,38 @@ from twisted.logger import Logger
 from astrameter import __version__
 from astrameter.config import ConfiguredMeter, Settings
 from astrameter.ct.emulator import EmulatedCt
-from astrameter.ct.keeper import EnergyKeeper
+from astrameter.ct.keeper import Keeper
 from astrameter.deferreds import spawn
 from astrameter.devices import DeviceSpec
 from astrameter.emulators import CtEmulator, Emulator, ShellyEmulator
 from astrameter.events import Bus, MeterChanged
 from astrameter.filters.chain import build_chain
 from astrameter.filters.health import Health
+from astrameter.insights.inventory import CtDevice, Inventory, MeterDevice
+from astrameter.insights.options import INSIGHTS
+from astrameter.marstek import cloud
+from astrameter.marstek.managed import ManagedCts
+from astrameter.marstek.options import MARSTEK, MarstekOptions
 from astrameter.meters.interface import IMeter
 from astrameter.metertest import test_meters
+from astrameter.metrics.figures import Figures
+from astrameter.metrics.gather import links, meter_figures
+from astrameter.metrics.service import LoopLag, Metrics
 from astrameter.ports import port_error
 from astrameter.redundancy import stand_in
 from astrameter.routing import Route, Routes
 from astrameter.services import adopt, dismiss
+from astrameter.store.deviceids import with_known_ids
+from astrameter.store.filestore import Offload, at_once
+from astrameter.store.options import STATE, StateOptions
+from astrameter.store.remembered import Remembered
+from astrameter.store.service import Store
 from astrameter.systemd import Notifier, WatchdogService
 from astrameter.web.health import HealthServer
 from astrameter.web.status import MeterStatus, Status
+
+if TYPE_CHECKING:
+    from astrameter.insights.service import Insights
 
 
 def _now() -> datetime:
@@ -48,13 +64,17 @@ class Surroundings:
 
     :ivar environ: environment variables (systemd's, DEBUG_STATUS, GIT_COMMIT_SHA).
     :ivar state_directory: for what survives a restart; None keeps nothing.
+    :ivar offload: does what may have to wait for a disk.
     :ivar wall_clock: the present time, aware, UTC.
+    :ivar outward: False talks to meters and batteries only: to no broker, cloud or Redis.
     :ivar give_up: called with one clear line when the appliance cannot do its job.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict)
     state_directory: Path | None = None
+    offload: Offload = at_once
     wall_clock: Callable[[], datetime] = _now
+    outward: bool = True
     give_up: Callable[[str], None] = lambda _reason: None
 
 
@@ -80,27 +100,40 @@ class Appliance(service.MultiService):
     ) -> None:
         service.MultiService.__init__(self)
         self._reactor = reactor
-        self._surroundings = surroundings or Surroundings()
-        self._settings = settings
+        self._surroundings = around = surroundings or Surroundings()
+        settings = self._allowed(settings)
+        state = settings.part(STATE) or StateOptions()
+        self.store = Store(
+            reactor, around.state_directory, state, around.wall_clock, around.offload
+        )
+        self._settings = settings = self._named(settings)
         self._started_at = reactor.seconds()
         self._changing = DeferredLock()
         self._test: Deferred[None] | None = None
         self.bus = Bus(reactor)
         self.routes = Routes(stand_in(reactor, self.bus.publish))
         self.meters = tuple(self._meter(one) for one in settings.meters)
+        self._remembered = Remembered(reactor, self.store)
         self.emulators: tuple[Emulator, ...] = tuple(map(self._emulator, settings.devices))
+        self.inventory = self._inventory()
+        self.managed = ManagedCts(self.store)
+        self.cloud = self._cloud()
+        self.metrics = Metrics(reactor, self._figures)
         self.web = self._web(settings)
+        self.insights = self._insights(settings)
+        self._configure_cloud()
         self._compose()
 
     def _compose(self) -> None:
         environ = self._surroundings.environ
         self.notifier = Notifier.from_environment(environ)
-        adopt(self, *(branch.meter for branch in self.meters))
-        if self._surroundings.state_directory is not None:
-            adopt(self, EnergyKeeper(self._reactor, self._surroundings.state_directory, self._cts))
-        adopt(self, *(emulator.service for emulator in self.emulators))
+        adopt(self, self.store, *(branch.meter for branch in self.meters))
+        adopt(self, Keeper(self._reactor, self.store, self._cts), self.metrics)
+        adopt(self, *(emulator.service for emulator in self.emulators), self.cloud)
         if self.web is not None:
             adopt(self, self.web)
+        if self.insights is not None:
+            adopt(self, self.insights)
         adopt(self, WatchdogService(self._reactor, self.notifier, environ, self.is_alive))
         self._route()
 
@@ -127,6 +160,7 @@ class Appliance(service.MultiService):
             self._log.warn("DEVICE_TYPE names no device: nothing is emulated")
         if not self.meters:
             self._log.warn("no meter is configured: batteries are told to stay as they are")
+        self._remembered.hold_polls()
         self.privilegedStartService()
         service.MultiService.startService(self)
         self._log.info("AstraMeter {version} runs", version=__version__)
@@ -159,6 +193,7 @@ class Appliance(service.MultiService):
         return self._changing.run(Deferred.fromCoroutine, self._apply_now(settings))
 
     async def _apply_now(self, settings: Settings) -> None:
+        settings = self._named(self._allowed(settings))
         opened: list[Any] = []
         try:
             emulators = self._emulators_for(settings.devices, opened)
@@ -169,18 +204,39 @@ class Appliance(service.MultiService):
             raise port_error(error, settings) from None
         meters = tuple(self._kept(one) or self._meter(one) for one in settings.meters)
         leaving: list[Any] = [e.service for e in self.emulators if e not in emulators]
+        for emulator in self.emulators:
+            if isinstance(emulator, CtEmulator) and emulator not in emulators:
+                self._remembered.detach(emulator.ct)
         leaving += [branch.meter for branch in self.meters if branch not in meters]
         if self.web is not None and self.web is not web:
             leaving.append(self.web)
         arriving = [branch.meter for branch in meters if branch not in self.meters]
         for emulator, spec in zip(emulators, settings.devices, strict=True):
             emulator.configure(spec)
+            self._remember(emulator)
         self.meters, self.emulators, self.web = meters, emulators, web
-        self._settings = settings
+        before, self._settings = self._settings, settings
+        self.inventory = self._inventory()
         self._route()
+        leaving += self._configure_cloud()
+        if self.insights is not None:
+            self.insights.refresh()
         adopt(self, *arriving, *opened)
         for one in leaving:
             await dismiss(one)
+        await self.store.configure(settings.part(STATE) or StateOptions())
+        if settings.part(INSIGHTS) != before.part(INSIGHTS):
+            await self._replace_insights(settings)
+
+    async def _replace_insights(self, settings: Settings) -> None:
+        # One after the other: both may use the same topics, and the last word there is to be
+        # that of the new one.
+        leaving, self.insights = self.insights, None
+        if leaving is not None:
+            await dismiss(leaving)
+        self.insights = self._insights(settings)
+        if self.insights is not None:
+            adopt(self, self.insights)
 
     def _kept(self, configured: ConfiguredMeter) -> MeterBranch | None:
         return next((b for b in self.meters if b.configured == configured), None)
@@ -226,14 +282,91 @@ class Appliance(service.MultiService):
         if spec.ct is None:
             return ShellyEmulator(*world)
         debug_status = self._surroundings.environ.get("DEBUG_STATUS", "").lower()
-        return CtEmulator(*world, debug_status in ("1", "true", "yes"))
+        emulator = CtEmulator(*world, debug_status in ("1", "true", "yes"))
+        self._remember(emulator)
+        return emulator
+
+    def _remember(self, emulator: Emulator) -> None:
+        if isinstance(emulator, CtEmulator):
+            self._remembered.attach(emulator.spec.type, emulator.ct)
+
+    def _allowed(self, settings: Settings) -> Settings:
+        """Without what goes out of the house, where that is not wanted."""
+        if self._surroundings.outward:
+            return settings
+        devices = tuple(
+            one if one.ct is None else replace(one, ct=replace(one.ct, cloud_reporting=False))
+            for one in settings.devices
+        )
+        return replace(settings, devices=devices, sections=())
+
+    def _named(self, settings: Settings) -> Settings:
+        """With the device ids that were made up earlier."""
+        configured = settings.general.device_ids
+        return replace(settings, devices=with_known_ids(settings.devices, configured, self.store))
+
+    def _cloud(self) -> cloud.Cloud:
+        around = cloud.Surroundings(
+            lambda: None if (one := self.inventory.house_meter()) is None else one.meter,
+            lambda: self.insights is not None,
+            self._surroundings.wall_clock,
+        )
+        return cloud.Cloud(self._reactor, self.managed, self.store, around)
+
+    def _configure_cloud(self) -> list[Any]:
+        cts = {
+            e.spec.ct_type: (e.spec.ct, e.ct)
+            for e in self.emulators
+            if isinstance(e, CtEmulator) and e.spec.ct is not None
+        }
+        return self.cloud.configure(self._settings.part(MARSTEK) or MarstekOptions(), cts)
 
     def _web(self, settings: Settings) -> HealthServer | None:
         port = _web_port(settings)
         if port is None:
             return None
-        commit = self._surroundings.environ.get("GIT_COMMIT_SHA", "").strip() or None
-        return HealthServer(self._reactor, port, status=self.status, commit=commit)
+        return HealthServer(
+            self._reactor,
+            port,
+            status=self.status,
+            commit=self._commit,
+            metrics=self.metrics.render,
+        )
+
+    def _insights(self, settings: Settings) -> Insights | None:
+        options = settings.part(INSIGHTS)
+        if options is None:
+            return None
+        # Whoever has no broker is spared the MQTT client: time to start, and memory.
+        from astrameter.insights.service import Insights  # noqa: PLC0415
+
+        return Insights(
+            self._reactor,
+            options,
+            INSIGHTS.name,
+            bus=self.bus,
+            inventory=lambda: self.inventory,
+            managed=self.managed,
+            wall_clock=self._surroundings.wall_clock,
+            version=__version__,
+            commit=self._commit,
+        )
+
+    @property
+    def _commit(self) -> str | None:
+        return self._surroundings.environ.get("GIT_COMMIT_SHA", "").strip() or None
+
+    def _inventory(self) -> Inventory:
+        cts = [e for e in self.emulators if isinstance(e, CtEmulator)]
+        others = [e.spec.device_id for e in self.emulators if not isinstance(e, CtEmulator)]
+        return Inventory(
+            {e.spec.device_id: CtDevice(e.spec, e.ct) for e in cts},
+            frozenset(others),
+            tuple(
+                MeterDevice(b.meter.section, b.meter, b.chain, b.configured.options.netmask)
+                for b in self.meters
+            ),
+        )
 
     def _route(self) -> None:
         self.routes.replace(
@@ -252,7 +385,7 @@ class Appliance(service.MultiService):
         )
 
     def _cts(self) -> Mapping[str, EmulatedCt]:
-        return {e.spec.device_id: e.ct for e in self.emulators if isinstance(e, CtEmulator)}
+        return {e.spec.type: e.ct for e in self.emulators if isinstance(e, CtEmulator)}
 
     # ------------------------------------------------------------------------------- status
 
@@ -277,6 +410,20 @@ class Appliance(service.MultiService):
                 for e in self.emulators
             ],
         }
+
+    def _figures(self, lag: LoopLag) -> Figures:
+        now = self._reactor.seconds()
+        broker = None if self.insights is None else self.insights.client
+        return Figures(
+            __version__,
+            now - self._started_at,
+            [meter_figures(branch, now) for branch in self.meters],
+            [emulator.figures(now) for emulator in self.emulators],
+            lag.durations,
+            lag.take_worst_s(),
+            links([("redis", self.store.redis), ("mqtt_insights", broker)]),
+            self.bus.dropped,
+        )
 
 
 def _web_port(settings: Settings) -> int | None:

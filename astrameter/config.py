@@ -34,14 +34,6 @@ O = TypeVar("O")  # noqa: E741  the options of one section
 
 COMMAND_LINE = "command line"
 
-RESERVED_SECTIONS = {
-    "MARSTEK": "this release does not talk to the Marstek cloud yet",
-}
-"""Name prefixes of AstraMeter 2.x sections that are no meters and are not used yet."""
-
-RESERVED_KEYS = frozenset({"CLOUD_REPORTING", "CLOUD_REPORTING_HOST", "CLOUD_REPORTING_INTERVAL"})
-"""Keys of AstraMeter 2.x that this release does not use yet, wherever they stand."""
-
 _DECIDE_PORTS = frozenset(
     {(GENERAL.name, "DEVICE_TYPE"), (CT002.name, "UDP_PORT"), (CT003.name, "UDP_PORT")}
 )
@@ -289,12 +281,9 @@ class _Loader:
         for name in self._document.names:
             if name in (GENERAL.name, CT002.name, CT003.name) or part_of(name) is not None:
                 continue
-            reserved = next((why for x, why in RESERVED_SECTIONS.items() if name.startswith(x)), "")
-            kind = None if reserved else self._kind(name)
+            kind = self._kind(name)
             if kind is not None:
                 meters.append((kind, self._read(name, kind.section)))
-            elif reserved:
-                self._warnings.of_section(name, f"{reserved}; the section is ignored")
             elif not self._warnings.full:
                 self._warnings.of_section(name, f"unknown section, ignored{self._meant(name)}")
         return meters
@@ -309,7 +298,7 @@ class _Loader:
     def _meant(self, name: str) -> str:
         """What an unknown section probably was to be."""
         parts = tuple(part.name for part in PARTS)
-        prefixes = (*discovery.names(), *self._extra, *parts, *RESERVED_SECTIONS)
+        prefixes = (*discovery.names(), *self._extra, *parts)
         known = (GENERAL.name, CT002.name, CT003.name, ini.DEFAULT, *prefixes)
         capital = name.upper()
         if capital != name and (capital in known or capital.startswith(prefixes)):
@@ -393,15 +382,11 @@ class _Loader:
         return devices
 
     def _warn_of_unknown(self, entry: Entry, options: Iterable[Option]) -> None:
-        nearest = None
-        if entry.key.upper() in RESERVED_KEYS:
-            message = "this release does not use this key of AstraMeter 2.x yet; it is ignored"
-        else:
-            by_key = {option.key: option for option in options}
-            closest = difflib.get_close_matches(entry.key.upper(), by_key, 1)
-            nearest = by_key[closest[0]] if closest else None
-            message = "unknown key, ignored"
-            message += f"; did you mean {nearest.key}?" if nearest else ""
+        by_key = {option.key: option for option in options}
+        closest = difflib.get_close_matches(entry.key.upper(), by_key, 1)
+        nearest = by_key[closest[0]] if closest else None
+        message = "unknown key, ignored"
+        message += f"; did you mean {nearest.key}?" if nearest else ""
         secret = looks_secret(entry.key) or (nearest is not None and nearest.secret)
         self._warnings.of_entry(entry, message, secret=secret)
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from twisted.application import service
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from astrameter.appliance import Appliance, Surroundings
@@ -50,7 +52,9 @@ class Daemon(service.MultiService):
         self._overrides = overrides
         settings = self._load()
         self._warn(settings)
-        surroundings = Surroundings(environ, state_directory(environ), give_up=give_up)
+        surroundings = Surroundings(
+            environ, state_directory(environ), partial(_in_a_thread, reactor), give_up=give_up
+        )
         self.appliance = Appliance(reactor, settings, surroundings)
         adopt(self, self.appliance, Signals(reactor, self._reload_soon))
 
@@ -108,6 +112,11 @@ class Signals(service.Service):
 
     def _received(self, _number: int, _frame: FrameType | None) -> None:
         self._reactor.callFromThread(self._reload)
+
+
+def _in_a_thread(reactor: Any, work: Callable[[], None]) -> Deferred[None]:
+    """Waiting for a disk has no form that does not block, and batteries are not to wait for it."""
+    return deferToThreadPool(reactor, reactor.getThreadPool(), work)
 
 
 def make_daemon(

@@ -11,9 +11,10 @@ from astrameter.ct.options import CtOptions
 from astrameter.ct.responder import CtResponder
 from astrameter.devices import DeviceSpec
 from astrameter.events import Bus
+from astrameter.metrics.figures import BatteryFigures, DeviceFigures
 from astrameter.routing import Routes
 from astrameter.shelly.responder import ShellyResponder
-from astrameter.steering.fair import FairShare
+from astrameter.steering.controller import Steering
 from astrameter.web.status import BatteryStatus
 
 
@@ -34,6 +35,9 @@ class Emulator(Protocol):
     def batteries(self, now: float) -> Sequence[BatteryStatus]:
         """Who polls it."""
 
+    def figures(self, now: float) -> DeviceFigures:
+        """What there is to count and measure."""
+
 
 class CtEmulator:
     """An emulated CT002 or CT003 with its controller."""
@@ -50,7 +54,7 @@ class CtEmulator:
         options = _ct_options(spec)
         self.spec = spec
         self._debug_status = debug_status
-        self._controller = FairShare(options)
+        self._controller = Steering(options)
         self.ct = EmulatedCt(spec.ct_type, options, spec.dedupe_window_s, self._controller)
         self.service = CtResponder(
             reactor, spec.device_id, spec.udp_port, self.ct, routes, bus, wall_clock
@@ -79,6 +83,24 @@ class CtEmulator:
             }
             for c in self.ct.fleet
         ]
+
+    def figures(self, now: float) -> DeviceFigures:
+        controller = self._controller
+        batteries = [
+            BatteryFigures(
+                c.consumer_id,
+                c.power_w,
+                controller.intent_w(c.consumer_id),
+                controller.last_reading_w(c.consumer_id),
+                controller.saturation(c.consumer_id),
+                now - c.reported_at,
+            )
+            for c in self.ct.fleet
+            if c.poll_interval_s is not None  # a single stray poll is no battery yet
+        ]
+        counts = self.service.protocol.counts
+        spec, steers = self.spec, self.ct.active_control
+        return DeviceFigures(spec.type, spec.device_id, counts, batteries, steers)
 
     def _configure_protocol(self, spec: DeviceSpec) -> None:
         protocol = self.service.protocol
@@ -121,6 +143,14 @@ class ShellyEmulator:
             }
             for one in self.service.protocol.presence.active()
         ]
+
+    def figures(self, now: float) -> DeviceFigures:
+        protocol = self.service.protocol
+        batteries = [
+            BatteryFigures(one.ip, None, None, None, None, now - one.seen_at)
+            for one in protocol.presence.active()
+        ]
+        return DeviceFigures(self.spec.type, self.spec.device_id, protocol.counts, batteries)
 
 
 def _ct_options(spec: DeviceSpec) -> CtOptions:

@@ -128,6 +128,15 @@ class Bus:
         for event_type, subscriptions in self._by_type.items():
             self._by_type[event_type] = tuple(s for s in subscriptions if s is not subscription)
 
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Events thrown away because a subscriber was too slow, by its name."""
+        found: dict[str, int] = {}
+        for subscriptions in self._by_type.values():
+            for one in subscriptions:
+                found[one.name] = found.get(one.name, 0) + one.dropped
+        return found
+
     def wants(self, event_type: type[Any]) -> bool:
         """Whether anybody listens: spares the control path from building the event."""
         return bool(self._by_type.get(event_type))

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from astrameter.config import RESERVED_KEYS, RESERVED_SECTIONS
 from astrameter.ct.options import CT002, CT003
 from astrameter.general import GENERAL
 from astrameter.meters import discovery
@@ -75,7 +74,6 @@ def reference() -> str:
     for kind in discovery.all_kinds():
         parts += [f"### [{kind.section.name}]\n", kind.section.help + "\n"]
         parts += _keys(_own(kind.section))
-    parts += ["## Not used yet\n", _not_yet()]
     return "\n".join(parts)
 
 
@@ -137,12 +135,6 @@ def _row(option: Option) -> str:
     )
     escaped = (" ".join(cell.split()).replace("|", "\\|").replace("<", "\\<") for cell in cells)
     return f"| {' | '.join(escaped)} |"
-
-
-def _not_yet() -> str:
-    sections = "\n".join(f"* `[{name}]`: {why}." for name, why in RESERVED_SECTIONS.items())
-    keys = ", ".join(f"`{key}`" for key in sorted(RESERVED_KEYS))
-    return f"From AstraMeter 2.x, accepted with a warning:\n\n{sections}\n* {keys}.\n"
 
 
 # ----------------------------------------------------------------------------------- example

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from astrameter.insights.options import INSIGHTS
+from astrameter.marstek.options import MARSTEK
 from astrameter.options import Section
+from astrameter.store.options import STATE
 
-PARTS: tuple[Section[Any], ...] = (INSIGHTS,)
+PARTS: tuple[Section[Any], ...] = (INSIGHTS, MARSTEK, STATE)
 """In the order of the reference. The first section whose name begins with one's name counts."""
 
 

@@ -231,16 +231,19 @@ class Tools(SynchronousTestCase):
         self.assertIn("no network", err)
         self.assertIn("please install: a", err)
 
+    def wanting(self, programs: str) -> str:
+        """tools/test-packages, which wants other programs."""
+        script = read("tools/test-packages")
+        return re.sub(r'(?s)(?<=wanted="\n).*?(?=\n")', programs, script)
+
     def test_missing_program_is_installed_by_its_package(self) -> None:
-        script = read("tools/test-packages").replace(
-            "mosquitto mosquitto", "sh dash\nno-such-program-here its-package"
-        )
+        script = self.wanting("sh dash\nno-such-program-here its-package")
         copy = self.fake("test-packages", script)
         self.fake("apt-install", 'echo "$@"')
         self.assertEqual(self.call(copy), (0, "the tests its-package\n", ""))
 
     def test_nothing_missing_is_quiet(self) -> None:
-        script = read("tools/test-packages").replace("mosquitto mosquitto", "sh dash")
+        script = self.wanting("sh dash")
         copy = self.fake("test-packages", script)
         self.assertEqual(self.call(copy), (0, "", ""))
 

@@ -41,12 +41,14 @@ _NO_SAMPLE = Sample((), 0.0)
 class Poll:
     """A poll that is to be answered once the meter has been read.
 
+    :ivar received_at: monotonic seconds at which the battery began to wait.
     :ivar ended: it has been answered, or will not be.
     """
 
     consumer: Consumer
     request: Request
     address: tuple[str, int]
+    received_at: float
     ended: bool = False
 
 
@@ -66,11 +68,13 @@ class Answer:
 class EmulatedCt:
     """The state of one emulated CT meter.
 
-    :ivar active_control: steer (True) or relay (False); may be switched at run time.
+    :ivar answering: False drops every poll, while the settings of the batteries are not known.
     :ivar failsafe: what follows when a meter stays away.
     :ivar energies: energy counters by meter section.
     :ivar forgotten: told the id of every battery that is forgotten.
     :ivar rejected: told why a datagram was dropped, the datagram and its source.
+    :ivar setting_changed: each is told the id of a battery whose settings the owner has changed.
+    :ivar control_switched: each is told that steering was switched on or off at run time.
     """
 
     _log = Logger()
@@ -83,9 +87,13 @@ class EmulatedCt:
         self.controller = controller
         self.forgotten: Callable[[str], None] = _nobody
         self.rejected: Callable[[str, bytes, tuple[str, int]], None] = _nobody
+        self.setting_changed: list[Callable[[str], None]] = []
+        self.control_switched: list[Callable[[], None]] = []
         self.energies: dict[str, EnergyCounter] = {}
+        self.answering = True
         self._waiting: dict[str, Poll] = {}
         self._index = 0
+        self._configured_control = self._active_control = options.active_control
         self._use(ct_type, options)
 
     def configure(self, ct_type: str, options: CtOptions, dedupe_window_s: float) -> None:
@@ -98,7 +106,26 @@ class EmulatedCt:
         self._identity = Identity(ct_type, options.ct_mac, options.wifi_rssi)
         self._wanted_mac = options.ct_mac.lower()
         self._safe = options.answer_style == SAFE
-        self.active_control = options.active_control
+        if options.active_control != self._configured_control:
+            self._configured_control = self._active_control = options.active_control
+
+    @property
+    def active_control(self) -> bool:
+        """Steer (True) or relay (False). May be switched at run time; that lasts until the
+        configuration says something new about it."""
+        return self._active_control
+
+    @active_control.setter
+    def active_control(self, active: bool) -> None:
+        if active is not self._active_control:
+            self._active_control = active
+            for told in self.control_switched:
+                told()
+
+    @property
+    def configured_control(self) -> bool:
+        """What the configuration says, :attr:`active_control` until it is switched."""
+        return self._configured_control
 
     def receive(self, datagram: bytes, address: tuple[str, int], now: float) -> Poll | None:
         """Take in a datagram; None when there is nothing (more) to be done about it.
@@ -125,7 +152,7 @@ class EmulatedCt:
         if waiting is not None:
             waiting.request, waiting.address = request, address
             return None
-        return Poll(consumer, request, address)
+        return Poll(consumer, request, address, now)
 
     def _request(self, datagram: bytes, address: tuple[str, int]) -> Request | None:
         reason = TOO_FEW_FIELDS
@@ -201,6 +228,9 @@ class EmulatedCt:
         after = self.fleet.settings_of(consumer_id)
         if _starts_anew(before, after):
             self.controller.forget(consumer_id)
+        if after != before:
+            for told in self.setting_changed:
+                told(consumer_id)
 
     def sweep(self, now: float) -> list[str]:
         """Forget silent batteries; returns their ids."""

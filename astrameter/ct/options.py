@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from astrameter.ct.failsafe import FailsafeOptions
+from astrameter.marstek.options import CloudReportingOptions
 from astrameter.options import (
     Section,
     boolean,
@@ -39,7 +40,7 @@ class DedupeOptions:
 
 
 @dataclass(frozen=True)
-class CtOptions(FailsafeOptions, SteeringOptions, DedupeOptions):
+class CtOptions(CloudReportingOptions, FailsafeOptions, SteeringOptions, DedupeOptions):
     """Options of one emulated CT002 or CT003."""
 
     ct_mac: str = option(

@@ -25,6 +25,7 @@ from astrameter.events import (
     PollRejected,
 )
 from astrameter.logs import FailureLog, RateLimited
+from astrameter.metrics.counts import PollCounts
 from astrameter.reading import MeterError, Sample
 from astrameter.routing import Routes
 from astrameter.udp import Address, TimeAndUdp, UdpService
@@ -35,11 +36,17 @@ SEARCH = b"hame"
 
 FOUND = b"ack"
 
+NOT_READY = "not_ready"
+FAILSAFE = "failsafe"
+UNREADABLE = "unreadable_answer"
+"""Why a poll that was understood is not answered, besides the reasons of PollRejected."""
+
 
 class CtProtocol(DatagramProtocol):
     """Answers the polls of one emulated CT; an error stays with the poll it belongs to.
 
     :ivar port: where it listens, for observers.
+    :ivar counts: what became of the polls.
     """
 
     _log = Logger()
@@ -57,6 +64,7 @@ class CtProtocol(DatagramProtocol):
         self.device_id = device_id
         self.port = 0
         self.debug_status = False
+        self.counts = PollCounts()
         self._clock = clock
         self._ct = ct
         self._routes = routes
@@ -85,6 +93,9 @@ class CtProtocol(DatagramProtocol):
         if datagram == SEARCH:
             self._write(FOUND, addr)
             self._tell_heard(datagram, addr)
+            return
+        if not self._ct.answering:
+            self.counts.drop(NOT_READY)
             return
         poll = self._ct.receive(datagram, addr, self._clock.seconds())
         if poll is None:
@@ -123,7 +134,9 @@ class CtProtocol(DatagramProtocol):
         trouble.failed(failure.getErrorMessage())
         now = self._clock.seconds()
         stage = self._ct.failsafe.failed(section, now)
-        if stage is not Stage.SILENT:
+        if stage is Stage.SILENT:
+            self.counts.drop(FAILSAFE)
+        else:
             self._reply(poll, self._ct.answer_without_meter(poll, stage, section, now))
         return None
 
@@ -157,6 +170,7 @@ class CtProtocol(DatagramProtocol):
 
     def _reply(self, poll: Poll, answer: Answer | None) -> None:
         if answer is None:
+            self.counts.drop(UNREADABLE)
             if self._unanswered.allow():
                 self._log.warn(
                     "battery {battery} at {ip} gets no answer: its names make a frame that a "
@@ -166,6 +180,7 @@ class CtProtocol(DatagramProtocol):
                 )
             return
         self._write(answer.datagram, poll.address)
+        self.counts.answered.add(self._clock.seconds() - poll.received_at)
         if poll.request.phase == "0":
             return
         if self._bus.wants(CtAnswered):
@@ -203,6 +218,7 @@ class CtProtocol(DatagramProtocol):
             self._bus.publish(PollHeard(self.device_id, self.port, addr[0], datagram))
 
     def _tell_rejected(self, reason: str, datagram: bytes, addr: Address) -> None:
+        self.counts.drop(reason)
         if self._bus.wants(PollRejected):
             kept = datagram[:REJECTED_BYTES]
             self._bus.publish(PollRejected(self.device_id, self.port, addr[0], kept, reason))

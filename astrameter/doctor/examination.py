@@ -81,7 +81,7 @@ async def _living(
     findings, able = await ports.examine(reactor, settings)
     sections = {d.udp_port: configuration.ct_section(settings, d) for d in able}
     plan = Plan(settings, tuple(able), sections, network.names(machine), request.listen_s)
-    surroundings = Surroundings(wall_clock=machine.wall_clock)
+    surroundings = Surroundings(wall_clock=machine.wall_clock, outward=False)
     return findings + await attempt(reactor, plan, surroundings, request.progress)
 
 

@@ -100,8 +100,8 @@ class InsightsOptions:
         "never.",
     )
     publish_interval: float = option(
-        _blank_is(5.0, number(0, 3600)),
-        default=5.0,
+        _blank_is(2.0, number(0, 3600)),
+        default=2.0,
         unit="s",
         help="The least time between two publications of the same changing values. A setting "
         "that is changed is published at once. 0 publishes every answered poll.",

@@ -68,6 +68,7 @@ class MqttClient(Service):
     MQTT 3.1.1, clean session, keep-alive 60 s (meters.md section 13, mqtt.md section 2).
 
     :ivar connected: the broker has accepted us and the connection stands.
+    :ivar connections: how often it has.
     :ivar trouble: why not, in the owner's words; empty while connected and before the first try.
     """
 
@@ -100,6 +101,7 @@ class MqttClient(Service):
         self.settings = replace(settings, client_id=client_id)
         self.section = section
         self.connected = False
+        self.connections = 0
         self.trouble = ""
         self._reactor = reactor
         self._will = will
@@ -301,6 +303,7 @@ class MqttClient(Service):
         if connected == self.connected:
             return
         self.connected = connected
+        self.connections += connected
         for watcher in self._watchers:
             try:
                 watcher[0 if connected else 1]()

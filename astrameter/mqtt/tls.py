@@ -37,8 +37,10 @@ def problem(failure: Failure) -> str | None:
         return None
     entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
     reasons = [str(entry[-1]) for entry in entries if entry]
-    if _HUNG_UP in reasons:
-        return None
+    return None if _HUNG_UP in reasons else _handshake_problem(reasons)
+
+
+def _handshake_problem(reasons: list[str]) -> str:
     if _UNTRUSTED in reasons:
         return (
             "has a certificate that no authority known to this system has signed (add the "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from twisted.application import service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -66,7 +65,8 @@ class FileStore(service.Service):
         self._waiting = Acknowledgements(clock)
         self._dirty = False
         self._call: IDelayedCall | None = None
-        self._saving: Deferred[Any] | None = None
+        self._saving: Deferred[None] | None = None
+        self._ended: Deferred[None] | None = None
         what = f"keeping changes in {self._path}"
         self._trouble = FailureLog(clock, self._log, what)
 
@@ -101,12 +101,16 @@ class FileStore(service.Service):
             return True
         return False
 
-    def offer(self) -> Deferred[bool]:
+    def offer(self, changed: bool = True) -> Deferred[bool]:
         """Something changed; fires with True when that is durable, False when it is not yet.
 
         Never fails, and never takes longer than a few seconds. What could not be made durable
         will be, as soon as that is possible.
+
+        :param changed: False: it is as it was, but is it durable?
         """
+        if not (changed or self._dirty or self._saving):
+            return succeed(True)
         self._dirty = True
         if not self.running:
             return succeed(False)
@@ -125,15 +129,12 @@ class FileStore(service.Service):
         return Deferred.fromCoroutine(self._finish())
 
     async def _finish(self) -> None:
-        limit_s = STOP_S
-        for _ in range(2):  # what is under way, and what came in the meantime
+        for _ in range(2):  # what is under way, and what has come meanwhile
             if self._saving is None and self._dirty:
                 self._begin()
             if self._saving is not None:
-                done: Deferred[None] = Deferred()
-                self._saving.addBoth(lambda _, d=done: None if d.called else d.callback(None))
-                await done.addTimeout(limit_s, self._clock, lambda *_: None)
-        self._cancel()
+                ended = self._ended = Deferred()
+                await ended.addTimeout(STOP_S, self._clock, lambda *_: None)
         self._waiting.settle(durable=False)
 
     def _begin_in(self, seconds: float) -> None:
@@ -153,21 +154,24 @@ class FileStore(service.Service):
 
     async def _save(self) -> None:
         waiting, self._waiting = self._waiting, Acknowledgements(self._clock)
-        self._dirty = False
+        self._dirty, durable = False, False
         content = encode(self._entries.items())
-        durable = True
         try:
             await self._offload(lambda: replace_file(self._path, content))
-        except StateError as error:
-            durable, self._dirty = False, True
-            self._trouble.failed(str(error))
-        else:
+            durable = True
             self._trouble.recovered()
             self._backoff.reset()
-        self._saving = None
-        waiting.settle(durable=durable)
-        if self._dirty and self.running:
-            self._begin_in(0 if durable else self._backoff.next_wait_s())
+        except StateError as error:
+            self._trouble.failed(str(error))
+        finally:
+            self._saving = None
+            self._dirty = self._dirty or not durable
+            waiting.settle(durable=durable)
+            if self._dirty and self.running:
+                self._begin_in(0 if durable else self._backoff.next_wait_s())
+            ended, self._ended = self._ended, None
+            if ended is not None:
+                ended.callback(None)
 
     def _cancel(self) -> None:
         if self._call is not None:

@@ -25,7 +25,8 @@ class HealthServer(Service):
 
     ``/health`` says that the process answers, never how meters or batteries are; ``/ready``
     says whether every meter works; ``/`` shows people the status that ``/api/status`` gives
-    to programs. Plain HTTP without a password: nothing can be changed here, no secret is shown.
+    to programs, and ``/metrics`` has figures for Prometheus. Plain HTTP without a password:
+    nothing can be changed here, no secret is shown.
 
     ``reactor`` provides IReactorTCP and IReactorTime. Starting raises CannotListenError when
     the port is taken.
@@ -41,12 +42,14 @@ class HealthServer(Service):
         *,
         status: Callable[[], Status],
         commit: str | None = None,
+        metrics: Callable[[], tuple[bytes, bytes]] | None = None,
     ) -> None:
         self._reactor = reactor
         self._port = port
         self._interface = interface
         self._status = status
         self._commit = commit
+        self._metrics = metrics
         self._listening: IListeningPort | None = None
         self._site: HealthSite | None = None
 
@@ -75,7 +78,7 @@ class HealthServer(Service):
             return
         from astrameter.web.site import HealthSite  # noqa: PLC0415  only when it is wanted
 
-        site = HealthSite(self._reactor, self._status, self._commit)
+        site = HealthSite(self._reactor, self._status, self._commit, self._metrics)
         self._listening = self._reactor.listenTCP(self._port, site, interface=self._interface)
         self._site = site
 

@@ -41,6 +41,9 @@ _HEADERS = (
 Answer = tuple[int, bytes, bytes]
 """Status code, content type, body."""
 
+Metrics = Callable[[], tuple[bytes, bytes]]
+"""Gives the content type and the text of ``/metrics``."""
+
 
 class Pages(Resource):
     """All routes (web.md section 9). Paths are compared as sent; everything else is a 404."""
@@ -49,7 +52,11 @@ class Pages(Resource):
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, status: Callable[[], Status], commit: str | None
+        self,
+        clock: IReactorTime,
+        status: Callable[[], Status],
+        commit: str | None,
+        metrics: Metrics | None = None,
     ) -> None:
         Resource.__init__(self)
         self._status = status
@@ -63,6 +70,10 @@ class Pages(Resource):
             b"/ready": self._ready,
             b"/api/status": self._api_status,
         }
+        if metrics is not None:
+            self._metrics = metrics
+            self._metrics_trouble = FailureLog(clock, self._log, "the metrics of the daemon")
+            self._routes[b"/metrics"] = self._figures
         for path in (b"/health", b"/health/", b"/api", b"/api/"):
             self._routes[path] = self._healthy
 
@@ -100,6 +111,15 @@ class Pages(Resource):
             _readiness,
             _json(http.SERVICE_UNAVAILABLE, _not_ready(["the status is not available"])),
         )
+
+    def _figures(self) -> Answer:
+        try:
+            content_type, body = self._metrics()
+        except Exception as error:  # noqa: BLE001  as with the status
+            self._metrics_trouble.failed(repr(error))
+            return _json(http.INTERNAL_SERVER_ERROR, {"error": "The metrics are not available"})
+        self._metrics_trouble.recovered()
+        return http.OK, content_type, body
 
     def _from_status(self, render: Callable[[Status], Answer], otherwise: Answer) -> Answer:
         try:
@@ -159,11 +179,15 @@ class HealthSite(Site):
     requestFactory = _Request
 
     def __init__(
-        self, clock: IReactorTime, status: Callable[[], Status], commit: str | None
+        self,
+        clock: IReactorTime,
+        status: Callable[[], Status],
+        commit: str | None,
+        metrics: Metrics | None = None,
     ) -> None:
         Site.__init__(
             self,
-            Pages(clock, status, commit),
+            Pages(clock, status, commit, metrics),
             parsePOSTFormSubmission=False,
             timeout=IDLE_TIMEOUT_S,
             reactor=clock,

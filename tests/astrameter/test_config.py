@@ -408,26 +408,10 @@ class WarningTests(LoadTestCase):
         (warning,) = self.warnings("[PROBE]\nHOST=x\n[INTERFACE_OF_MINE]\n")
         self.assertNotIn("did you mean [INTERFACE_OF_MINE]", warning)
 
-    def test_sections_of_2x_that_are_not_used_yet_are_no_meters(self) -> None:
-        loaded = _load("[PROBE]\nHOST=x\n[MQTT_INSIGHTS]\nBROKER=h\n[MQTT_INSIGHTS_2]\n[MARSTEK]\n")
+    def test_sections_of_2x_that_are_no_meters_are_none(self) -> None:
+        loaded = _load("[PROBE]\nHOST=x\n[MQTT_INSIGHTS]\nBROKER=h\n[MARSTEK]\nENABLE = no\n")
         self.assertEqual([meter.section for meter in loaded.meters], ["PROBE"])
-        self.assertEqual(
-            [(warning.line, warning.section) for warning in loaded.warnings],
-            [(3, "MQTT_INSIGHTS"), (5, "MQTT_INSIGHTS_2"), (6, "MARSTEK")],
-        )
-        self.assertIn("does not publish to MQTT yet", loaded.warnings[0].message)
-
-    def test_keys_of_2x_that_are_not_used_yet_say_so(self) -> None:
-        (warning,) = self.warnings("[PROBE]\nHOST=x\nCLOUD_REPORTING=yes\n")
-        self.assertIn("2.x", warning)
-        self.assertNotIn("did you mean", warning)
-
-    def test_reserved_names_are_taken_off_the_list_when_they_are_declared(self) -> None:
-        declared = {option.key for option in options_of(GENERAL.options)}
-        declared |= {option.key for option in options_of(CT002.options)}
-        declared |= {option.key for option in options_of(MeterOptions)}
-        self.assertEqual(declared & config.RESERVED_KEYS, frozenset())
-        self.assertEqual(set(discovery.names()) & set(config.RESERVED_SECTIONS), set())
+        self.assertEqual(loaded.warnings, ())
 
     def test_keys_without_effect_say_why_and_refuse_nothing(self) -> None:
         text = (
@@ -438,7 +422,7 @@ class WarningTests(LoadTestCase):
             [
                 "config.ini:3 [PROBE] OLD = rubbish: has no effect: it does nothing",
                 (
-                    "config.ini:5 [CT002] BALANCE_GAIN = 9: has no effect: the fair-share "
+                    "config.ini:5 [CT002] BALANCE_GAIN = 9: has no effect: the "
                     "controller needs no tuning"
                 ),
                 (

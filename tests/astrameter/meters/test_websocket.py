@@ -32,7 +32,6 @@ from astrameter.meters.websocket import (
     WebSocketClient,
 )
 from astrameter.meters.websocket_connection import GREETING_S, PING_EVERY_S, PONG_S
-from astrameter.tls import tls_to
 from astrameter.meters.websocket_wire import (
     CLOSE_S,
     CONNECT_S,
@@ -40,6 +39,7 @@ from astrameter.meters.websocket_wire import (
     TURN_BYTES,
     Wire,
 )
+from astrameter.tls import tls_to
 from tests.astrameter.meters.websocket_rig import (
     APPLIANCE,
     PORT,

@@ -397,7 +397,9 @@ class ComingBack(MqttTestCase):
             gc.collect()
             # Only what is ours can be our leak; the interpreter's own caches fill as they like.
             ours = ("astrameter.", "twisted.", "paho.")
-            objects = [one for one in gc.get_objects() if str(type(one).__module__).startswith(ours)]
+            objects = [
+                one for one in gc.get_objects() if str(type(one).__module__).startswith(ours)
+            ]
             sessions = sum(isinstance(one, Session) for one in objects)
             return len(objects), sessions, len(self.clock.getDelayedCalls())
 

@@ -188,6 +188,48 @@ class StatusDocument(Case):
             self.assertNotIn(b"geheim", self.ask(path)[2])
 
 
+class Metrics(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.asked = 0
+        self.error: Exception | None = None
+        self.server = HealthServer(
+            self.reactor, 52501, status=lambda: self.status, metrics=self.metrics
+        )
+        self.server.startService()
+
+    def metrics(self) -> tuple[bytes, bytes]:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return b"text/plain; version=1.0.0; charset=utf-8", b"a_metric 1.0\n"
+
+    def test_they_are_told_as_they_are(self) -> None:
+        code, headers, body = self.ask("/metrics")
+        self.assertEqual((code, body), (200, b"a_metric 1.0\n"))
+        self.assertEqual(headers["content-type"], "text/plain; version=1.0.0; charset=utf-8")
+        self.assertEqual(headers["cache-control"], "no-cache")
+
+    def test_nobody_else_makes_them(self) -> None:
+        for path in ("/", "/health", "/metrics/", "/api/status"):
+            self.ask(path)
+        self.ask("/metrics", "POST")
+        self.assertEqual(self.asked, 0)
+
+    def test_a_defect_of_theirs_does_not_break_the_server(self) -> None:
+        self.error = ValueError("defect")
+        code, document = self.document("/metrics")
+        self.assertEqual((code, document), (500, {"error": "The metrics are not available"}))
+        self.assertEqual(self.document("/health"), (200, HEALTHY))
+        self.error = None
+        self.assertEqual(self.ask("/metrics")[0], 200)
+
+
+class WithoutMetrics(Case):
+    def test_there_is_no_such_page(self) -> None:
+        self.assertEqual(self.document("/metrics"), (404, {"error": "Not Found"}))
+
+
 class Page(Case):
     def page(self) -> str:
         code, headers, body = self.ask("/")

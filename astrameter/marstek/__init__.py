@@ -1,0 +1,1 @@
+"""What has to do with the vendor's account and cloud (marstek-cloud.md)."""
