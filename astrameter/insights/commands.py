@@ -10,7 +10,7 @@ from typing import Any
 
 from astrameter.insights.topics import CommandTopic
 
-MAX_PAYLOAD = 1024
+MAX_PAYLOAD = 256
 """The longest payload that is looked at; real ones have some 25 bytes."""
 
 MAX_ID = 512

@@ -164,7 +164,7 @@ class RedisStore(service.Service):
     # ------------------------------------------------------------------------- what is sent
 
     async def _send(self, link: Link) -> None:
-        """Send what changed."""
+        """Send what changed. What could not be sent is found by the next comparison."""
         while self._unsent:
             waiting, self._waiting = self._waiting, Acknowledgements(self._clock)
             unsent, self._unsent = self._unsent, {}
@@ -175,8 +175,6 @@ class RedisStore(service.Service):
                 durable = True
             finally:
                 self._sending = False
-                if not durable:
-                    self._unsent = {**unsent, **self._unsent}
                 waiting.settle(durable=durable)
 
     async def _write(self, link: Link, keys: Sequence[str]) -> None:

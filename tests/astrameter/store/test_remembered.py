@@ -170,6 +170,13 @@ class Late(Case):
         self.arrive(f"battery/ct002/{MAC}", {"active": False})
         self.assertEqual(self.settings(), BatterySettings(active=False))
 
+    def test_what_arrives_is_not_taken_for_a_change_of_the_owner(self) -> None:
+        key = f"battery/ct002/{MAC}"
+        self.arrive(key, {"active": False, "manual_target": 5})
+        entry = self.store._entries.get(key)
+        assert entry is not None
+        self.assertEqual(entry.changed_ms, int(NOON.timestamp() * 1000) + 1000)
+
     def test_the_switch(self) -> None:
         self.arrive("control/ct002", {"active_control": False, "configured": True})
         self.assertFalse(self.ct.active_control)
