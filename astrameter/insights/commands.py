@@ -51,7 +51,7 @@ class CtCommand:
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """The broker's copy of a command was deleted; what it did stays until the next restart."""
+    """The broker's copy of a command was deleted; what it did stays."""
 
     topic: CommandTopic
 

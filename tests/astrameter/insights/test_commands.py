@@ -108,7 +108,7 @@ class Parsing(SynchronousTestCase):
         self.assertIn("number", self.refused(b"1" * MAX_PAYLOAD))
 
     def test_deep_and_huge_json(self) -> None:
-        for payload in (b"[" * MAX_PAYLOAD, b'{"a":' * 200, b"9" * MAX_PAYLOAD, b"NaN", b"null"):
+        for payload in (b"[" * MAX_PAYLOAD, b'{"a":' * 50, b"9" * MAX_PAYLOAD, b"NaN", b"null"):
             self.assertIn("JSON object", self.refused(payload, DEVICE))
 
     def test_wrong_types(self) -> None:
