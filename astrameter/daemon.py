@@ -52,8 +52,11 @@ class Daemon(service.MultiService):
         self._overrides = overrides
         settings = self._load()
         self._warn(settings)
+        directory = state_directory(environ)
+        if directory is None:
+            self._log.warn("there is no place for what survives a restart: set STATE_DIRECTORY")
         surroundings = Surroundings(
-            environ, state_directory(environ), partial(_in_a_thread, reactor), give_up=give_up
+            environ, directory, partial(_in_a_thread, reactor), give_up=give_up
         )
         self.appliance = Appliance(reactor, settings, surroundings)
         adopt(self, self.appliance, Signals(reactor, self._reload_soon))

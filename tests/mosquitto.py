@@ -15,10 +15,12 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 START_S = 15.0
-STOP_S = 10.0
+STOP_S = 20.0
+ASK_AGAIN_S = 1.0
 
 _ITERATIONS = 101
 
@@ -128,9 +130,20 @@ class Mosquitto:
         process, self._process = self._process, None
         if process is None:
             return
+        # Asked for once more each second: mosquitto says "running" just before it sets the flag that
+        # a signal clears, so one that comes in between is lost.
+        asking = LoopingCall(self._signal, signal)
+        asking.clock = self._reactor
+        ended = asking.start(ASK_AGAIN_S)
+        try:
+            await process.ended.addTimeout(STOP_S, self._reactor)
+        finally:
+            asking.stop()
+            await ended
+
+    def _signal(self, signal: str) -> None:
         with contextlib.suppress(ProcessExitedAlready):
             self._transport.signalProcess(signal)
-        await process.ended.addTimeout(STOP_S, self._reactor)
 
 
 def _entry(name: str, password: str) -> str:

@@ -99,6 +99,7 @@ class State(ProcessCase):
     async def test_without_a_place_for_a_file_it_works(self) -> None:
         self.write_config()
         daemon = self.start(environ=NO_DISK)
+        await daemon.line("WARNING:.*no place for what survives a restart: set STATE_DIRECTORY")
         await daemon.line("works")
         answer = await self.battery.ask(self.ct_port)
         self.assertEqual(answer[7], "463")
@@ -211,6 +212,17 @@ class InTheCloud(ProcessCase):
         self.assertEqual((await self.battery.ask(self.ct_port))[7], "463")
         await self.stop(daemon)
         self.assertEqual(self.cloud.paths, [LOGIN])
+
+    async def test_switched_on_while_it_runs(self) -> None:
+        self.configure("ENABLE = no\n")
+        daemon = self.start()
+        await daemon.line("works")
+        self.assertEqual(self.cloud.paths, [])
+        self.configure(f"ENABLE = yes\nMAILBOX = {MAILBOX}\nPASSWORD = {PASSWORD}\n")
+        daemon.signal("HUP")
+        await daemon.line("the account has a CT002 for us: 02b250")
+        await self.stop(daemon)
+        self.assertEqual(self.cloud.paths, [LOGIN, LIST, ADD, LOGIN, LIST])
 
     async def test_nothing_is_sent_unless_it_is_switched_on(self) -> None:
         self.configure(f"MAILBOX = {MAILBOX}\nPASSWORD = {PASSWORD}\n")

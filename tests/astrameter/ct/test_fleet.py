@@ -290,6 +290,15 @@ class OwnersSettings(Case):
         fleet.change_setting("b", "active", False)
         self.assertIs(consumer.mode, Mode.INACTIVE)
 
+    def test_settings_of_batteries_that_do_not_exist_push_out_none_that_do(self) -> None:
+        fleet = self.fleet()
+        fleet.change_setting("b", "active", False)
+        self.poll(fleet, "b", T0)
+        for number in range(3000):
+            fleet.change_setting(f"invented {number}", "active", False)
+        self.assertFalse(fleet.settings_of("b").active)
+        self.assertTrue(fleet.settings_of("invented 0").active)
+
     def test_all_six_survive_eviction(self) -> None:
         fleet = self.fleet()
         self.poll(fleet, "b", T0)

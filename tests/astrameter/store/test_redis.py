@@ -258,6 +258,7 @@ class Trouble(Case):
             await deferLater(reactor, 0.6)
             self.server.thaw()
             await house.connected()
+            await until_said(lines, 2)
         self.assertTrue(await house.put("b", 1))
         self.assertEqual(await self.fresh(), {"a": 3, "b": 1})
         self.assertIn("did not answer within 0.25 s", lines[0])
