@@ -32,6 +32,7 @@ class Pack:
     mode: Mode = Mode.AUTO
     manual_target_w: float = 0.0
     weight: float = 1.0
+    window_weight: float = 1.0
     min_output_w: float | None = None
 
 

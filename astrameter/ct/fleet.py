@@ -67,6 +67,10 @@ class Consumer:
         return self.settings.distribution_weight
 
     @property
+    def window_weight(self) -> float:
+        return self.settings.efficiency_window_weight
+
+    @property
     def min_output_w(self) -> float | None:
         return self.settings.min_dc_output
 

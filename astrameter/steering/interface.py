@@ -27,6 +27,7 @@ class Battery(Protocol):
     :ivar power_w: last report, AC watts, + discharge.
     :ivar reported_at: monotonic seconds of that report.
     :ivar weight: share of the pool's work, 0..10.
+    :ivar window_weight: share of its turn at the head of the order in efficiency mode, 0..1.
     :ivar min_output_w: smallest output to ask of it as set by the owner; None = not set.
     """
 
@@ -42,6 +43,8 @@ class Battery(Protocol):
     def manual_target_w(self) -> float: ...
     @property
     def weight(self) -> float: ...
+    @property
+    def window_weight(self) -> float: ...
     @property
     def min_output_w(self) -> float | None: ...
 

@@ -8,7 +8,6 @@ from typing import Any
 from astrameter.options import boolean, integer, number, option
 
 _TUNING = "the controller needs no tuning"
-_EFFICIENCY = "the controller does not concentrate load on few batteries"
 
 
 def _tuning(kind: Any, default: float, unit: str = "", why: str = _TUNING) -> Any:
@@ -63,13 +62,48 @@ class SteeringOptions:
         "share to the others.",
     )
     saturation_alpha: float = _tuning(number(0.01, 1, clamp=True), 0.15)
-    min_target_for_saturation: int = _tuning(integer(1, clamp=True), 20, "W")
+    min_target_for_saturation: int = option(
+        integer(1, clamp=True),
+        default=20,
+        unit="W",
+        help="Efficiency mode: a battery that is known to be unable to deliver this is not called "
+        "to work.",
+    )
     saturation_decay_factor: float = _tuning(number(0, 1, clamp=True), 0.995)
-    saturation_grace_seconds: float = _tuning(number(0, clamp=True), 90.0, "s")
+    saturation_grace_seconds: float = option(
+        number(0, clamp=True),
+        default=90.0,
+        unit="s",
+        help="Efficiency mode: how long a battery that was called to work may take to prove that "
+        "it does; another one is called then.",
+    )
     saturation_stall_timeout_seconds: float = _tuning(number(0, clamp=True), 60.0, "s")
-    min_efficient_power: int = _tuning(integer(0, clamp=True), 0, "W", _EFFICIENCY)
-    probe_min_power: int = _tuning(integer(0, clamp=True), 80, "W", _EFFICIENCY)
-    efficiency_rotation_interval: int = _tuning(integer(1, clamp=True), 900, "s", _EFFICIENCY)
-    efficiency_fade_alpha: float = _tuning(number(0.01, 1, clamp=True), 0.15, why=_EFFICIENCY)
-    efficiency_saturation_threshold: float = _tuning(number(0, 1, clamp=True), 0.4, why=_EFFICIENCY)
-    efficiency_demand_alpha: float = _tuning(number(0.01, 1, clamp=True), 0.1, why=_EFFICIENCY)
+    min_efficient_power: int = option(
+        integer(0, clamp=True),
+        default=0,
+        unit="W",
+        help="Efficiency mode: only so many batteries work as the load gives each of them this "
+        "power; the others rest at 0 W, and they take turns. 0 is off: all work all the time.",
+    )
+    probe_min_power: int = option(
+        integer(0, clamp=True),
+        default=80,
+        unit="W",
+        help="Efficiency mode: what a battery that was called to work and does not start is asked "
+        "for, at least.",
+    )
+    efficiency_rotation_interval: int = option(
+        integer(1, clamp=True),
+        default=900,
+        unit="s",
+        help="Efficiency mode: how long a battery stays at the head of the order, times its "
+        "efficiency window weight.",
+    )
+    efficiency_fade_alpha: float = _tuning(number(0.01, 1, clamp=True), 0.15)
+    efficiency_saturation_threshold: float = _tuning(number(0, 1, clamp=True), 0.4)
+    efficiency_demand_alpha: float = option(
+        number(0.01, 1, clamp=True),
+        default=0.1,
+        help="Efficiency mode: how much of the demand is new after a second, when it is decided "
+        "how many batteries are needed; 1: all of it, so that short changes count, too.",
+    )

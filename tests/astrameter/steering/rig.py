@@ -37,6 +37,7 @@ class Pack:
     mode: Mode = Mode.AUTO
     manual_target_w: float = 0.0
     weight: float = 1.0
+    window_weight: float = 1.0
     min_output_w: float | None = None
 
     low_w: float = -2500.0
