@@ -8,6 +8,15 @@ from collections.abc import Mapping, Sequence
 from astrameter.steering.observer import LoadObserver
 from astrameter.steering.pool import Plan
 from astrameter.steering.shares import Member, share
+from astrameter.steering.trace import (
+    ANOTHER,
+    EXCHANGE,
+    FILLING,
+    NOISE,
+    NOT_WORTH,
+    ONE_FOR_ALL,
+    Tracer,
+)
 from astrameter.steering.unit import RESTING_W, Unit
 
 _QUIET_ERROR_W = 50.0
@@ -16,7 +25,7 @@ _QUIET_OTHERS_W = 60.0
 _UNFAIR_W = 25.0
 _EXCHANGE_W = 14.0
 _WARM_W = 25.0
-_DIVE_W = 150.0
+_DIVE_W = 20.0
 _BOUND_S = 2.5
 _WORTH_W = 25.0
 _SHORTEST_POLL_S = 0.3
@@ -28,10 +37,13 @@ _FIRST_W = 60.0
 class Aim:
     """The targets of one plan."""
 
-    def __init__(self, plan: Plan, units: Mapping[str, Unit], observer: LoadObserver) -> None:
+    def __init__(
+        self, plan: Plan, units: Mapping[str, Unit], observer: LoadObserver, trace: Tracer
+    ) -> None:
         self._plan = plan
         self._units = units
         self._observer = observer
+        self._trace = trace
 
     def joining_w(self, unit: Unit, share_w: float, wake_w: float) -> float:
         """What a battery is asked for that has been called to work and has to prove that it does.
@@ -50,7 +62,10 @@ class Aim:
         dead_w = self._observer.dead_zone_w
         others = [i for i in shares if i != me and i in units and i not in plan.joining]
         if not others:
-            return share_w if abs(own_w) > dead_w else None
+            if abs(own_w) > dead_w:
+                return share_w
+            self._trace.stay(NOISE)
+            return None
         off = {i: shares[i] - units[i].counted_w for i in others}
         error_w = own_w + sum(off.values())
         if (
@@ -62,6 +77,7 @@ class Aim:
         target_w = self._moving_target_w(me, unit, others, now)
         if unit.bank.law.binding_s and abs(target_w - unit.setpoint_w) < _WORTH_W:
             # A small step would make it deaf to the large one that may be next.
+            self._trace.stay(NOT_WORTH)
             return None
         return target_w
 
@@ -72,9 +88,16 @@ class Aim:
         if abs(error_w) > dead_w:
             sign = 1 if error_w > 0 else -1
             most_w = max(own_w * sign, *(d * sign for d in off.values()))
-            return unit.counted_w + error_w if own_w * sign >= 0.8 * most_w else None
+            if own_w * sign < 0.8 * most_w:
+                self._trace.stay(ANOTHER)
+                return None
+            self._trace.limit(ONE_FOR_ALL, unit.counted_w + own_w, unit.counted_w + error_w)
+            return unit.counted_w + error_w
         if abs(own_w) > _UNFAIR_W and abs(error_w) < 12 and own_w * error_w >= 0:
-            return unit.counted_w + min(max(own_w, -_EXCHANGE_W), _EXCHANGE_W)
+            step_w = min(max(own_w, -_EXCHANGE_W), _EXCHANGE_W)
+            self._trace.limit(EXCHANGE, unit.counted_w + own_w, unit.counted_w + step_w)
+            return unit.counted_w + step_w
+        self._trace.stay(NOISE)
         return None
 
     def _moving_target_w(
@@ -102,7 +125,7 @@ class Aim:
                 fast[i] = self._soon_w(other, shares[i], now, horizon_s)
                 gap_w -= fast[i]
             else:
-                gap_w -= self._slow_w(other, unit.poll_s, now)
+                gap_w -= self._slow_w(other, unit, now)
         if abs(gap_w) < 8:
             return share_w
         target_w = share_w + self._own_part_w(gap_w, fast, shares, now, horizon_s)
@@ -112,6 +135,9 @@ class Aim:
             target_w = 0.0
         if 0 <= target_w < _WARM_W <= share_w:
             target_w = _WARM_W
+        elif -_WARM_W < target_w <= 0 and share_w <= -_WARM_W and unit.power_w < 0:
+            target_w = -_WARM_W
+        self._trace.limit(FILLING, share_w, target_w)
         return target_w
 
     def _own_part_w(
@@ -130,16 +156,19 @@ class Aim:
             members.append(Member(i, 1.0, 0.0, max(0.0, (reach_w - soon_w) * sign)))
         return sign * share(abs(gap_w), members)[""]
 
-    def _slow_w(self, other: Unit, poll_s: float, now: float) -> float:
+    def _slow_w(self, other: Unit, unit: Unit, now: float) -> float:
         """What a slower battery will deliver by the time that a step made now has landed.
 
         While it is rising, a little earlier than that: stepping back too soon costs a short
         import, too late an export.
         """
         rising_w = other.setpoint_w - other.power_w
-        lead_s = poll_s
+        lead_s = unit.poll_s
         if rising_w > 0:
-            lead_s += rising_w / other.history.slew_w_per_s + poll_s
+            lead_s += rising_w / other.history.slew_w_per_s + unit.poll_s
+            if unit.bank.law.binding_s:
+                # It may skip the first reading that tells it to step back.
+                lead_s += unit.poll_s
         at = now + lead_s
         if self._observer.alignment.moving:
             reach_w = other.history.slew_w_per_s * (at - other.polled_at)

@@ -17,6 +17,7 @@ from astrameter.steering.models.law import choose
 from astrameter.steering.observer import LoadObserver
 from astrameter.steering.options import SteeringOptions
 from astrameter.steering.pool import Plan, Pool
+from astrameter.steering.trace import FLOOR, HELD, NOBODY, OPENING, REACH, TOO_SOON, WAKING, Tracer
 from astrameter.steering.unit import Unit
 
 _PLAN_LIFE_S = 0.1
@@ -40,8 +41,9 @@ _MOST_KNOWN = 64
 class Steering:
     """Implements :class:`~astrameter.steering.interface.Controller`."""
 
-    def __init__(self, options: SteeringOptions) -> None:
+    def __init__(self, options: SteeringOptions, trace: Tracer = NOBODY) -> None:
         self.last_grid_w = 0.0
+        self._trace = trace
         self._options = options
         self._observer = LoadObserver()
         self._units: dict[str, Unit] = {}
@@ -85,8 +87,13 @@ class Steering:
             target_w = battery.manual_target_w if mode is Mode.MANUAL else 0.0
             self._intents[me] = target_w
             reading_w = target_w - battery.power_w
+        before_w = unit.setpoint_w
         unit.sent(round(reading_w), now)
         self._readings[me] = 0.0 if mode is Mode.INACTIVE else reading_w
+        intent_w = self._intents.get(me, 0.0)
+        self._trace.decided(
+            me, mode, unit, sample, self._observer, self._plan, before_w, intent_w, reading_w, now
+        )
         return reading_w
 
     def intent_w(self, consumer_id: str) -> float | None:
@@ -109,6 +116,7 @@ class Steering:
         self._intents.pop(consumer_id, None)
         self._readings.pop(consumer_id, None)
         self._pool.lineup.forget(consumer_id)
+        self._trace.forget(consumer_id)
         self._plan_until = -math.inf
 
     def rotate(self, consumer_ids: Collection[str]) -> None:
@@ -165,6 +173,7 @@ class Steering:
         reading_floor_w = math.ceil(floor_w - unit.power_w) if floor_w > 0 else -math.inf
         if unit.asks_again(now) and me in self._plan.shares:
             # What it was told has had no time to act: saying it again would do it twice.
+            self._trace.stay(TOO_SOON)
             return max(0.0, reading_floor_w)
         self._renew_plan(me, sample, fleet, now)
         share_w = self._plan.shares[me]
@@ -175,30 +184,38 @@ class Steering:
             self._plan_until = -math.inf
         if target_w is None:
             return max(0.0, reading_floor_w)
+        wanted_w = target_w
         if unit.held > 0:
             target_w = min(target_w, max(unit.setpoint_w, unit.power_w))
         elif unit.held < 0:
             target_w = max(target_w, min(unit.setpoint_w, unit.power_w))
-        reading_w = choose(unit.bank.law, target_w, unit.power_w, now, unit.poll_s)
-        return max(float(reading_w), reading_floor_w)
+        self._trace.limit(HELD, wanted_w, target_w)
+        chosen_w = float(choose(unit.bank.law, target_w, unit.power_w, now, unit.poll_s))
+        reading_w = max(chosen_w, reading_floor_w)
+        self._trace.limit(FLOOR, unit.power_w + chosen_w, unit.power_w + reading_w)
+        return reading_w
 
     def _target_w(self, me: str, unit: Unit, share_w: float, now: float) -> float | None:
         """Where the battery should go, within its limits; None: stay."""
-        aim = Aim(self._plan, self._units, self._observer)
+        aim = Aim(self._plan, self._units, self._observer, self._trace)
         target_w: float | None
         if me in self._plan.joining:
             lineup = self._pool.lineup
             wake = lineup.joining_s(me, now) >= _WAKE_AFTER_S
             target_w = aim.joining_w(unit, share_w, self._options.probe_min_power if wake else 0.0)
             lineup.delivered(me, unit.power_w, target_w)
+            self._trace.limit(WAKING, share_w, target_w)
         else:
             target_w = aim.target_w(me, unit, now)
         if target_w is None:
             return None
         member = self._plan.members[me]
-        target_w = min(max(target_w, member.low_w), member.high_w)
+        wanted_w, target_w = target_w, min(max(target_w, member.low_w), member.high_w)
+        self._trace.limit(REACH, wanted_w, target_w)
         if now - self._opened_at < _OPENING_S:
-            target_w = min(max(target_w, unit.joined_w - _OPENING_W), unit.joined_w + _OPENING_W)
+            wanted_w, joined_w = target_w, unit.joined_w
+            target_w = min(max(target_w, joined_w - _OPENING_W), joined_w + _OPENING_W)
+            self._trace.limit(OPENING, wanted_w, target_w)
         return target_w
 
     def _renew_plan(self, me: str, sample: Sample, fleet: Collection[Battery], now: float) -> None:

@@ -17,6 +17,10 @@ _GROWTH = 1.2
 """More work only when there is clearly enough for them, or noise would call them in and out
 (steering.md section 3.3, F12)."""
 
+_TIE = 0.95
+"""And no less work for all before it is clearly too little: at exactly the floor of each, noise
+would send one away for no gain (steering-research-estimator.md section 8)."""
+
 _LEAP = 2.0
 """A load that has grown so much calls for others at once."""
 
@@ -164,7 +168,7 @@ class Lineup:
         if size_w >= _IDLE_W:
             self._charging = load_w < 0
         few = 0 < self._slots < batteries
-        if self._demand_w / batteries >= floor_w * (_GROWTH if few else 1.0):
+        if self._demand_w / batteries >= floor_w * (_GROWTH if few else _TIE):
             self._slots = batteries
             return
         slots = min(max(int(self._demand_w // floor_w), 1), batteries - 1)

@@ -24,11 +24,27 @@ KEPT = 20
 MOST_BATTERIES = 256
 """As many as a fleet has (astrameter.ct.fleet)."""
 
+# Why a battery is told to stay, and what changes a power: a short name, a colon, a sentence.
+NOISE = "small: what is missing is within the noise of the meter"
+ANOTHER = "another: little is missing, and a battery that is further from its part sees to it"
+NOT_WORTH = "not worth it: after so small a step it would be deaf to a larger one for a while"
+TOO_SOON = "too soon: it asked again before it could act on the last answer"
+REACH = "reach: as far as it has shown that it can"
+OPENING = "gentle start: the other batteries may not have asked yet"
+HELD = "held: it does not follow at present, and more of the same is not added up"
+FLOOR = "least output: its owner wants no less of it (MIN_DC_OUTPUT)"
+WAKING = "joining: the others go on until it has shown that it works"
+FILLING = (
+    "filling in: for what the others do too much or too little until they are where they should be"
+)
+ONE_FOR_ALL = "one for all: what is too little to be divided is for one battery"
+EXCHANGE = "exchange: parts are evened out in small steps"
+
 
 class Limit(NamedTuple):
     """A limiter that acted.
 
-    :ivar name: what it is, in words that follow "limited by".
+    :ivar name: a short name; after a colon, why there is such a limiter.
     """
 
     name: str
@@ -111,10 +127,13 @@ class Tracer(Protocol):
     """Who is told how the controller decides."""
 
     def limit(self, name: str, before_w: float, after_w: float) -> None:
-        """A limiter has looked at a power; it acted when it has changed it."""
+        """A limiter has looked at a power; it acted when it has changed it.
+
+        :param name: a short name, and after a colon and a blank a sentence that explains it.
+        """
 
     def stay(self, why: str) -> None:
-        """The battery is told to stay as it is."""
+        """The battery is told to stay as it is, for a reason of the same form."""
 
     def decided(
         self,
@@ -135,15 +154,15 @@ class Tracer(Protocol):
         """The battery is gone, or starts anew."""
 
 
-Told = Callable[[str, Decision], None]
-"""Takes each decision as it is made: the battery's id, and the decision."""
+Told = Callable[[str], None]
+"""Takes the id of each battery that a decision was made about; asks for it if it wants it."""
 
 
 class Trace:
     """Keeps the last decisions about each battery.
 
     :param kept: how many.
-    :param told: is called with each decision; None is nobody. May be changed at any time.
+    :param told: is called at each decision; None is nobody. May be changed at any time.
     """
 
     def __init__(self, kept: int = KEPT, told: Told | None = None) -> None:
@@ -207,7 +226,7 @@ class Trace:
             kept = self._begin(consumer_id)
         kept.append(decision)
         if self.told is not None:
-            self.told(consumer_id, _named(decision))
+            self.told(consumer_id)
 
     def forget(self, consumer_id: str) -> None:
         self._decisions.pop(consumer_id, None)
@@ -219,6 +238,14 @@ class Trace:
     def of(self, consumer_id: str) -> list[Decision]:
         """The decisions about a battery, the oldest first."""
         return [_named(one) for one in self._decisions.get(consumer_id, ())]
+
+    def latest(self, consumer_id: str) -> tuple[Decision, Outcome | None] | None:
+        """The last decision, and what became of the one before; None before the first."""
+        kept = self._decisions.get(consumer_id)
+        if kept is None:
+            return None
+        last = _named(kept[-1])
+        return last, outcome(_named(kept[-2]), last) if len(kept) > 1 else None
 
     def _begin(self, consumer_id: str) -> deque[tuple[object, ...]]:
         if len(self._decisions) >= MOST_BATTERIES:

@@ -13,6 +13,7 @@ SPIKE_W = 50
 MOVED_W = 20
 LANDED_W = 30
 DEADLINE_EXTRA_S = 3.0
+RAMP_W_PER_S = 400.0
 
 
 @dataclass(slots=True)
@@ -31,6 +32,8 @@ class IntegerLaw:
     _spike_passed: bool = False
     _stepped_at: float = -math.inf
     _landed_at: float = math.inf
+    _looked_at: float = -math.inf
+    _looked_w: float = 0.0
     _busy: bool = False
 
     @property
@@ -57,7 +60,8 @@ class IntegerLaw:
         if moved_w is None:
             return
         self._busy = True
-        self._stepped_at = now
+        self._stepped_at = self._looked_at = now
+        self._looked_w = power_w
         self._landed_at = math.inf
 
     def settle(self, power_w: float) -> None:
@@ -90,6 +94,8 @@ class IntegerLaw:
             self._spike_passed,
             self._stepped_at,
             self._landed_at,
+            self._looked_at,
+            self._looked_w,
             self._busy,
         )
 
@@ -97,10 +103,13 @@ class IntegerLaw:
         """The settle gate (section 1.7): after a step, samples are discarded for a while."""
         if not self._busy or self.gate_s is None:
             return False
-        if self.setpoint_w != 0 and abs(power_w - self.setpoint_w) <= LANDED_W:
-            self._landed_at = min(self._landed_at, now)
-        else:
+        if self.setpoint_w == 0 or abs(power_w - self.setpoint_w) > LANDED_W:
             self._landed_at = math.inf
+        elif self._landed_at == math.inf:
+            # It has come near some time since the last report: as its ramp says.
+            away_w = max(0.0, abs(self._looked_w - self.setpoint_w) - LANDED_W)
+            self._landed_at = min(now, self._looked_at + away_w / RAMP_W_PER_S)
+        self._looked_at, self._looked_w = now, power_w
         landed = now - self._landed_at >= self.gate_s
         if landed or now - self._stepped_at >= self.gate_s + DEADLINE_EXTRA_S:
             self._busy = False

@@ -102,6 +102,9 @@ class VenusC:
         spike = abs(wanted - self.previous_w) > _SPIKE_W
         if spike and abs(power_w - self.previous_out_w) < _MOVED_W and abs(gentle) < abs(wanted):
             return gentle
+        if 0 < self.last_w <= wanted < 2 * self.last_w:
+            # A rising reading would reset the ramp.
+            return self.last_w - 1
         return wanted
 
     def copy(self) -> VenusC:

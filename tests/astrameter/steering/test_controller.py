@@ -480,7 +480,7 @@ class Remembering(Direct):
         for tick in range(40):
             self.reading_w(pack, grid_w=500 + tick % 2, now=T0 + tick)
         learned = self.controller.learned()
-        self.assertEqual(learned, {"limits_w": {"a": [None, 0.0]}})
+        self.assertEqual(learned, {"limits_w": {"a": [None, 0.0]}, "order": []})
         self.use()
         self.controller.recall(learned, T0)
         self.assertEqual(self.asked_w(pack, Pack("b"), grid_w=500), 0)
