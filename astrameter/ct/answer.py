@@ -17,6 +17,7 @@ MAX_STEP_W = 32767.0
 (ct-protocol.md section 8.1)."""
 
 _SLOT = {"A": 0, "B": 1, "C": 2}
+COMBINED = "D"
 _TYPES_WITH_ENERGY = frozenset({"HME-3", "HME-5", "TPM2-0"})
 _NOTHING = ["0"] * 10
 
@@ -86,6 +87,9 @@ def steered(
     if slot is not None:
         phases[slot] = value
         counts[slot] = "1"
+    elif request.phase == COMBINED:
+        # It acts on the total; one that adds the phases up gets the same.
+        phases[0] = value
     fields = [
         *echo(request),
         *phases,

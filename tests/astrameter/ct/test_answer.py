@@ -52,9 +52,9 @@ class Steered(SynchronousTestCase):
             fields = steered_fields(a_request(phase), -200)
             self.assertEqual(fields[4:8], [*phases, "-200"])
 
-    def test_a_combined_battery_has_it_in_the_total_only(self) -> None:
+    def test_a_combined_battery_has_it_in_the_total_and_once_in_the_phases(self) -> None:
         fields = steered_fields(a_request("D"))
-        self.assertEqual(fields[4:12], ["0", "0", "0", "200", "0", "0", "0", "0"])
+        self.assertEqual(fields[4:12], ["200", "0", "0", "200", "0", "0", "0", "0"])
 
     def test_its_own_phase_counts_one_battery_and_the_others_none(self) -> None:
         for phase, counts in (("A", "1000"), ("B", "0100"), ("C", "0010"), ("D", "0000")):
