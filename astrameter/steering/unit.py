@@ -110,6 +110,10 @@ class Unit:
         self._wanted = 0
         self._wanted_since = now
         self._wanted_from_w = self.power_w
+        self._said_at = now
+        self._rested_w = self.power_w
+        self._said_w = self._said = 0
+        self._one_way = True
 
     @property
     def setpoint_w(self) -> float:
@@ -172,6 +176,7 @@ class Unit:
         if not self._starting(now):
             self.bank.judge(self.power_w, self.history.slew_w_per_s * gap_s, self.before_w)
         self._compare(now)
+        self._learn_law(now)
 
     def want(self, target_w: float, now: float) -> bool:
         """It is meant to deliver ``target_w``; True when it turns out to be unable to.
@@ -211,6 +216,7 @@ class Unit:
         self._missing_since = None
         self._changes.clear()
         self._sent.clear()
+        self._anchor()
 
     def sent(self, reading_w: int, now: float) -> None:
         """It was answered ``reading_w``."""
@@ -221,6 +227,11 @@ class Unit:
         self._answered_at = now
         before_w = self.setpoint_w
         self._sent.append((reading_w, self.power_w))
+        if reading_w:
+            self._one_way = self._one_way and reading_w * self._said_w >= 0
+            self._said_w += reading_w
+            self._said += 1
+            self._said_at = now
         self.bank.step(reading_w, self.power_w, now)
         change_w = self.setpoint_w - before_w
         if abs(change_w) > 3 and abs(before_w - self.power_w) <= 8:
@@ -232,6 +243,20 @@ class Unit:
     def _starting(self, now: float) -> bool:
         resting = abs(self.power_w) < RESTING_W and abs(self.setpoint_w) >= RESTING_W
         return resting and now - self._commanded_at < _STARTING_S
+
+    def _learn_law(self, now: float) -> None:
+        """From rest to rest: what have the readings done that were sent meanwhile?"""
+        resting = now - max(self._still_since, self._said_at) > _REST_S
+        if not resting or self._starting(now):
+            return
+        if self._said and self._one_way:
+            moved_w = self.power_w - self._rested_w
+            self.bank.learn(self._said_w / self._said, moved_w / self._said)
+        self._anchor()
+
+    def _anchor(self) -> None:
+        self._rested_w = self.power_w
+        self._said_w, self._said, self._one_way = 0, 0, True
 
     def _learn_slew(self, gap_s: float) -> None:
         moved_w = abs(self.power_w - self.before_w)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from astrameter.steering.models.b2500 import ClassicB2500, FieldB2500
 from astrameter.steering.models.integer import IntegerLaw
 from astrameter.steering.models.law import Law
+from astrameter.steering.models.learned import LearnedLaw
 from astrameter.steering.models.venus_c import VenusC
 
 _FORGET = 0.9
@@ -22,7 +23,8 @@ class Bank:
     """
 
     def __init__(self, laws: Sequence[Law], power_w: float) -> None:
-        self._laws = tuple(laws)
+        self._learned = LearnedLaw()
+        self._laws: tuple[Law, ...] = (*laws, self._learned)
         self._cost = [0.0] * len(self._laws)
         self._used = 0
         for law in self._laws:
@@ -54,6 +56,10 @@ class Bank:
         best = min(range(len(cost)), key=cost.__getitem__)
         if cost[best] + _BETTER_BY < cost[self._used]:
             self._used = best
+
+    def learn(self, reading_w: float, moved_w: float) -> None:
+        """From rest to rest, each of some readings (of that mean) has moved it by ``moved_w``."""
+        self._learned.learn(reading_w, moved_w)
 
     def settle(self, power_w: float) -> None:
         """The battery rests at ``power_w``: whatever the copies thought, nothing is in flight."""

@@ -1,0 +1,88 @@
+"""A law that nobody has described, learned from what a battery does."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+_MEMORY = 6
+_LEAST_GAIN = 0.2
+_MOST_GAIN = 1.5
+_LEAST_STEP_W = 20.0
+_CLIPPED = 0.85
+"""A step this much smaller than the gain promises was cut off by a limit."""
+
+
+@dataclass(slots=True)
+class Way:
+    """What readings of one sign do.
+
+    :ivar gain: watts of set point for a watt of reading.
+    :ivar most_w: the largest step at one reading.
+    """
+
+    gain: float = 1.0
+    most_w: float = math.inf
+    _seen: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MEMORY))
+
+    def step_w(self, reading_w: float) -> float:
+        """The step after a reading; both are magnitudes."""
+        return min(self.gain * reading_w, self.most_w)
+
+    def learn(self, reading_w: float, step_w: float) -> None:
+        """``reading_w`` made the set point step by ``step_w``, on the average of some readings."""
+        self._seen.append((reading_w, step_w))
+        ratios = [step / reading for reading, step in self._seen]
+        gain = max(ratios)
+        self.gain = min(max(gain, _LEAST_GAIN), _MOST_GAIN)
+        cut = [step for reading, step in self._seen if step < _CLIPPED * gain * reading]
+        self.most_w = max(_LEAST_STEP_W, *cut) if cut else math.inf
+
+
+@dataclass(slots=True)
+class LearnedLaw:
+    """An integrator with a gain and a limit of its steps for each direction."""
+
+    setpoint_w: float = 0.0
+    up: Way = field(default_factory=Way)
+    down: Way = field(default_factory=Way)
+
+    @property
+    def horizon(self) -> int:
+        return 2
+
+    @property
+    def binding_s(self) -> float:
+        return 0.0
+
+    @property
+    def least_w(self) -> float:
+        return 0.0
+
+    def step(self, reading_w: int, power_w: float, now: float) -> None:
+        if reading_w > 0:
+            self.setpoint_w += self.up.step_w(reading_w)
+        elif reading_w < 0:
+            self.setpoint_w -= self.down.step_w(-reading_w)
+
+    def settle(self, power_w: float) -> None:
+        self.setpoint_w = power_w
+
+    def candidates(self, wanted_w: float, power_w: float) -> tuple[int, ...]:
+        return (0, self._reading(wanted_w))
+
+    def approach(self, target_w: float, power_w: float) -> int:
+        return self._reading(target_w - self.setpoint_w)
+
+    def copy(self) -> LearnedLaw:
+        return LearnedLaw(self.setpoint_w, self.up, self.down)
+
+    def learn(self, reading_w: float, moved_w: float) -> None:
+        """The battery rested, was sent one reading (or several of that mean), and rests again
+        after a step of ``moved_w`` for each."""
+        if reading_w * moved_w > 0:
+            (self.up if reading_w > 0 else self.down).learn(abs(reading_w), abs(moved_w))
+
+    def _reading(self, wanted_w: float) -> int:
+        return round(wanted_w / (self.up.gain if wanted_w > 0 else self.down.gain))
