@@ -27,6 +27,8 @@ _EXCHANGE_W = 14.0
 _WARM_W = 25.0
 _DIVE_W = 20.0
 _BOUND_S = 2.5
+_LONGEST_S = 6.0
+_ALIKE = 0.5
 _WORTH_W = 25.0
 _SHORTEST_POLL_S = 0.3
 
@@ -68,15 +70,15 @@ class Aim:
             return None
         off = {i: shares[i] - units[i].counted_w for i in others}
         error_w = own_w + sum(off.values())
-        if (
-            abs(error_w) <= _QUIET_ERROR_W
-            and abs(own_w) <= _QUIET_OWN_W
-            and all(abs(d) <= _QUIET_OTHERS_W for d in off.values())
-        ):
+        near = abs(own_w) <= _QUIET_OWN_W and all(abs(d) <= _QUIET_OTHERS_W for d in off.values())
+        if near and abs(error_w) <= _QUIET_ERROR_W:
             return self._quiet_target_w(unit, own_w, off, error_w, dead_w)
         target_w = self._moving_target_w(me, unit, others, now)
         if unit.bank.law.binding_s and abs(target_w - unit.setpoint_w) < _WORTH_W:
             # A small step would make it deaf to the large one that may be next.
+            if near:
+                # For all of them the part is too small: one does it for all.
+                return self._quiet_target_w(unit, own_w, off, error_w, dead_w)
             self._trace.stay(NOT_WORTH)
             return None
         return target_w
@@ -110,18 +112,15 @@ class Aim:
         """Predict where the others will be, and fill the gap."""
         shares, load_w = self._plan.shares, self._plan.load_w
         share_w = shares[me]
-        horizon_s = max(1.0, 1.1 * unit.poll_s)
-        if unit.bank.law.binding_s:
-            # A step made now binds this battery for a while: what the others can do by then
-            # is not for it to do.
-            horizon_s = max(_BOUND_S, 2.2 * unit.poll_s)
+        horizon_s = self._horizon_s(unit, others)
+        alike_s = max(1.5 * unit.poll_s + 0.3, _ALIKE * horizon_s if unit.bank.law.binding_s else 0)
         gap_w = load_w - share_w - sum(self._plan.joining.values())
         fast: dict[str, float] = {}
         for i in others:
             other = self._units[i]
             if other.held:
                 gap_w -= other.power_w
-            elif other.poll_s <= 1.5 * unit.poll_s + 0.3:
+            elif other.poll_s <= alike_s:
                 fast[i] = self._soon_w(other, shares[i], now, horizon_s)
                 gap_w -= fast[i]
             else:
@@ -139,6 +138,16 @@ class Aim:
             target_w = -_WARM_W
         self._trace.limit(FILLING, share_w, target_w)
         return target_w
+
+    def _horizon_s(self, unit: Unit, others: Sequence[str]) -> float:
+        """For how long a step made now decides what this battery does: what the others can do by
+        then is not for it to do."""
+        gate_s = unit.bank.law.binding_s
+        if not gate_s:
+            return max(1.0, 1.1 * unit.poll_s)
+        alone_w = self._plan.load_w - sum(self._units[i].power_w for i in others)
+        travel_s = abs(alone_w - unit.power_w) / unit.history.slew_w_per_s
+        return max(_BOUND_S, 2.2 * unit.poll_s, min(travel_s + gate_s, _LONGEST_S))
 
     def _own_part_w(
         self,
