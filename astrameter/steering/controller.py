@@ -17,7 +17,17 @@ from astrameter.steering.models.law import choose
 from astrameter.steering.observer import LoadObserver
 from astrameter.steering.options import SteeringOptions
 from astrameter.steering.pool import Plan, Pool
-from astrameter.steering.trace import FLOOR, HELD, NOBODY, OPENING, REACH, TOO_SOON, WAKING, Tracer
+from astrameter.steering.trace import (
+    FLOOR,
+    HELD,
+    NOBODY,
+    OPENING,
+    REACH,
+    TOO_SOON,
+    UNKNOWN,
+    WAKING,
+    Tracer,
+)
 from astrameter.steering.unit import Unit
 
 _PLAN_LIFE_S = 0.1
@@ -124,8 +134,10 @@ class Steering:
         self._plan_until = -math.inf
 
     def learned(self) -> dict[str, Any]:
+        # Also of those that have not asked since the start: a second restart must not forget them.
+        waiting = {one: list(pair) for one, pair in self._known.items()}
         limits = {i: unit.limits() for i, unit in self._units.items() if unit.limited}
-        return {"limits_w": limits, "order": self._pool.lineup.order}
+        return {"limits_w": {**waiting, **limits}, "order": self._pool.lineup.order}
 
     def recall(self, learned: Mapping[str, Any], now: float) -> None:
         limits = learned.get("limits_w")
@@ -183,6 +195,9 @@ class Steering:
         if unit.want(unit.setpoint_w if target_w is None else target_w, now):
             self._plan_until = -math.inf
         if target_w is None:
+            return max(0.0, reading_floor_w)
+        if unit.watched(now):
+            self._trace.stay(UNKNOWN)
             return max(0.0, reading_floor_w)
         wanted_w = target_w
         if unit.held > 0:

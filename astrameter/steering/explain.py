@@ -32,6 +32,7 @@ class Situation:
     :ivar failing: how the daemon answers because that meter fails: ``hold``, ``power`` or
         ``silent``; empty when it works.
     :ivar error: why it fails.
+    :ivar failsafe_w: what all batteries together are taken to with ``power``.
     :ivar decisions: the last ones, the oldest first.
     """
 
@@ -48,6 +49,7 @@ class Situation:
     meter: str
     failing: str = ""
     error: str = ""
+    failsafe_w: float = 0.0
     decisions: Sequence[Decision] = ()
 
 
@@ -93,7 +95,7 @@ def _unsteered(battery: Situation) -> str:
         return "No meter serves it: see NETMASK in the sections of the meters."
     if battery.failing:
         what = {
-            "power": "is taken to its part of FAILSAFE_POWER",
+            "power": f"is taken to its part of {_power(battery.failsafe_w)} (FAILSAFE_POWER)",
             "silent": "is not answered any more, and goes to 0 W by itself within a minute",
         }.get(battery.failing, "is told to stay as it is")
         return f"The meter [{battery.meter}] fails ({battery.error}), so the battery {what}."
@@ -125,7 +127,8 @@ def _auto(battery: Situation, last: Decision) -> Iterator[str]:
         yield _share(battery, last, last.share_w)
         yield from _bounds(battery, last, last.share_w)
     if last.stays:
-        yield f"It is told to stay as it is: {_split(last.stays)[1]}."
+        told = "nothing new, as it is on its way" if _on_its_way(last) else "to stay as it is"
+        yield f"It is told {told}: {_split(last.stays)[1]}."
     for limit in last.limits:
         if round(limit.before_w) != round(limit.after_w):
             name, why = _split(limit.name)
@@ -159,30 +162,45 @@ def _share(battery: Situation, last: Decision, share_w: float) -> str:
 def _bounds(battery: Situation, last: Decision, share_w: float) -> Iterator[str]:
     """The limits that its part has run into."""
     low_w, high_w = last.low_w, last.high_w
+    if battery.weight <= 0:
+        return
     if last.pool > 1 and low_w == high_w:
         yield "It is at rest, or on its way there: for so small a load, others are enough."
-    elif math.isfinite(high_w) and share_w >= high_w:
+    elif share_w >= high_w and last.pool_w > 0:
         yield (
-            "It cannot discharge at present: empty, or limited by its settings."
-            if high_w < RESTS_W
-            else f"More than {high_w:.0f} W it could not deliver when it was asked to."
+            f"More than {high_w:.0f} W it could not deliver when it was asked to."
+            if high_w >= RESTS_W
+            else "It cannot discharge at present: empty, or limited by its settings."
+            if charges_from_ac(battery.device_type)
+            else "It does not discharge at present: empty, or so little is wanted that it sleeps."
         )
-    elif math.isfinite(low_w) and share_w <= low_w:
-        if low_w > RESTS_W:
-            yield f"Less than {low_w:.0f} W it does not deliver, or is not to."
-        elif low_w <= -RESTS_W:
-            yield f"With more than {-low_w:.0f} W it could not charge when it was asked to."
-        elif charges_from_ac(battery.device_type):
-            yield "It cannot charge at present: full, or limited by its settings."
-        else:
-            yield "It cannot be charged from the house, only from its own panels."
+    elif share_w <= low_w and low_w > RESTS_W:
+        yield f"Less than {low_w:.0f} W it does not deliver, or is not to."
+    elif share_w <= low_w and last.pool_w < 0:
+        yield (
+            f"With more than {-low_w:.0f} W it could not charge when it was asked to."
+            if low_w <= -RESTS_W
+            else "It cannot charge at present: full, or limited by its settings."
+            if charges_from_ac(battery.device_type)
+            else "It cannot be charged from the house, only from its own panels."
+        )
+
+
+def _on_its_way(last: Decision) -> bool:
+    return abs(last.setpoint_w - last.power_w) > FOLLOWS_W
 
 
 def _sent(last: Decision) -> str:
     reading_w = round(last.reading_w)
     if reading_w == 0:
-        return f"Sent: 0 W, which means: stay as you are ({_power(last.setpoint_w)})."
+        what = "go on to" if _on_its_way(last) else "stay at"
+        return f"Sent: 0 W, which means: {what} {_power(last.setpoint_w)}."
     way = "deliver more or charge less" if reading_w > 0 else "deliver less or charge more"
+    if round(last.setpoint_w) == round(last.before_w):
+        return (
+            f"Sent: {reading_w:+d} W, which means: {way}. It is expected not to act on that yet: "
+            "batteries pass over a sudden jump once, and are deaf while they carry out a step."
+        )
     return (
         f"Sent: {reading_w:+d} W, which means: {way}. It is expected to go from "
         f"{_signed(last.power_w)} to {_signed(last.setpoint_w)}."
@@ -262,7 +280,7 @@ def document(decision: Decision, became: Outcome | None = None) -> dict[str, Any
 
 def documents(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
     """All of them in the same order, each with what became of it."""
-    following: list[Decision | None] = [*decisions[1:], None]
+    following: list[Decision | None] = [*decisions[1:], None][: len(decisions)]
     return [
         document(one, None if then is None else outcome(one, then))
         for one, then in zip(decisions, following, strict=True)

@@ -28,6 +28,7 @@ MOST_BATTERIES = 256
 NOISE = "small: what is missing is within the noise of the meter"
 ANOTHER = "another: little is missing, and a battery that is further from its part sees to it"
 NOT_WORTH = "not worth it: after so small a step it would be deaf to a larger one for a while"
+UNKNOWN = "watched: nobody knows how it acts on an answer, so it is watched until it rests"
 TOO_SOON = "too soon: it asked again before it could act on the last answer"
 REACH = "reach: as far as it has shown that it can"
 OPENING = "gentle start: the other batteries may not have asked yet"

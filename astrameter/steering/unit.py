@@ -13,6 +13,7 @@ RESTING_W = 5.0
 _NEAR_W = 6.0
 _DRIFTED_W = 25.0
 _REST_S = 2.5
+_LOOK_S = 1.2
 _DEPARTED_W = 20.0
 _STARTING_S = 6.5
 _RETRY_S = 60.0
@@ -23,6 +24,7 @@ _WORKING_W = 30.0
 _WANTED_W = 40.0
 _MOVED_W = 15.0
 _STUCK_S = 18.0
+_SAME = 0.04
 _LONGEST_POLL_S = 30.0
 _MOST_W = 50_000
 
@@ -138,6 +140,12 @@ class Unit:
             if isinstance(limit_w, int | float) and abs(limit_w) <= _MOST_W:
                 ceiling.learn(sign * limit_w, now)
 
+    def watched(self, now: float) -> bool:
+        """Nobody knows what it will do: it is told something new only when it rests."""
+        if not self.bank.cautious or self._starting(now):
+            return self.bank.cautious
+        return bool(self._said) and now - max(self._still_since, self._said_at) <= _LOOK_S
+
     def asks_again(self, now: float) -> bool:
         """Whether it was answered a moment ago."""
         return 0 <= now - self._answered_at < AGAIN_S
@@ -246,12 +254,14 @@ class Unit:
 
     def _learn_law(self, now: float) -> None:
         """From rest to rest: what have the readings done that were sent meanwhile?"""
-        resting = now - max(self._still_since, self._said_at) > _REST_S
-        if not resting or self._starting(now):
-            return
+        if now - max(self._still_since, self._said_at) > _REST_S and not self._starting(now):
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """It rests: all that it was told since it last rested has brought it here."""
         if self._said and self._one_way:
             moved_w = self.power_w - self._rested_w
-            self.bank.learn(self._said_w / self._said, moved_w / self._said)
+            self.bank.learn(self._said_w / self._said, moved_w / self._said, self.power_w)
         self._anchor()
 
     def _anchor(self) -> None:
@@ -344,10 +354,11 @@ class Unit:
         reached_w = self.power_w * direction
         peak_w = self._peaks.get(direction)
         dead = abs(self.power_w) < RESTING_W and abs(self.setpoint_w) > 30
-        again = peak_w is not None and abs(reached_w - peak_w) <= max(20.0, 0.1 * abs(peak_w))
+        again = peak_w is not None and abs(reached_w - peak_w) <= max(20.0, _SAME * abs(peak_w))
         if self._learns and (dead or again):
             self._learn_limit(direction, now)
         self._peaks[direction] = reached_w
+        self._conclude()
         self.bank.settle(self.power_w)
         self.history.target_w = self.power_w
         self._missing_since = None

@@ -14,6 +14,8 @@ _FORGET = 0.9
 _MOST_W = 60.0
 _BETTER_BY = 75.0
 _TELLING_W = 12.0
+_PROOF_W = 15.0
+_PROOF = 0.15
 
 
 class Bank:
@@ -27,6 +29,7 @@ class Bank:
         self._laws: tuple[Law, ...] = (*laws, self._learned)
         self._cost = [0.0] * len(self._laws)
         self._used = 0
+        self._proved = False
         for law in self._laws:
             law.settle(power_w)
 
@@ -48,6 +51,8 @@ class Bank:
         if len(laws) == 1:
             return
         errors = [abs(power_w - _reached(law.setpoint_w, before_w, reach_w)) for law in laws]
+        if errors[-1] > _MOST_W:
+            self._proved = False
         if max(errors) - min(errors) < _TELLING_W:
             return
         cost = self._cost
@@ -57,8 +62,18 @@ class Bank:
         if cost[best] + _BETTER_BY < cost[self._used]:
             self._used = best
 
-    def learn(self, reading_w: float, moved_w: float) -> None:
-        """From rest to rest, each of some readings (of that mean) has moved it by ``moved_w``."""
+    @property
+    def cautious(self) -> bool:
+        """No description explains it, and what was learned was wrong the last time."""
+        return self.law is self._learned and (not self._proved or self._learned.stretched)
+
+    def learn(self, reading_w: float, moved_w: float, power_w: float) -> None:
+        """From rest to rest, each of some readings (of that mean) has moved it by ``moved_w``.
+
+        :param power_w: where it rests.
+        """
+        away_w = abs(power_w - self._learned.setpoint_w)
+        self._proved = away_w <= max(_PROOF_W, _PROOF * abs(moved_w))
         self._learned.learn(reading_w, moved_w)
 
     def settle(self, power_w: float) -> None:

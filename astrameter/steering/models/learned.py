@@ -10,6 +10,8 @@ _MEMORY = 6
 _LEAST_GAIN = 0.2
 _MOST_GAIN = 1.5
 _LEAST_STEP_W = 20.0
+_FIRST_W = 150.0
+_STRETCH = 2.0
 _CLIPPED = 0.85
 """A step this much smaller than the gain promises was cut off by a limit."""
 
@@ -25,6 +27,11 @@ class Way:
     gain: float = 1.0
     most_w: float = math.inf
     _seen: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MEMORY))
+
+    @property
+    def known_w(self) -> float:
+        """The largest reading that it was seen to act on."""
+        return max((reading_w for reading_w, _ in self._seen), default=0.0)
 
     def step_w(self, reading_w: float) -> float:
         """The step after a reading; both are magnitudes."""
@@ -42,11 +49,15 @@ class Way:
 
 @dataclass(slots=True)
 class LearnedLaw:
-    """An integrator with a gain and a limit of its steps for each direction."""
+    """An integrator with a gain and a limit of its steps for each direction.
+
+    :ivar stretched: it was sent a larger reading than any that it was seen to act on.
+    """
 
     setpoint_w: float = 0.0
     up: Way = field(default_factory=Way)
     down: Way = field(default_factory=Way)
+    stretched: bool = False
 
     @property
     def horizon(self) -> int:
@@ -61,10 +72,12 @@ class LearnedLaw:
         return 0.0
 
     def step(self, reading_w: int, power_w: float, now: float) -> None:
-        if reading_w > 0:
-            self.setpoint_w += self.up.step_w(reading_w)
-        elif reading_w < 0:
-            self.setpoint_w -= self.down.step_w(-reading_w)
+        if reading_w == 0:
+            return
+        way = self.up if reading_w > 0 else self.down
+        size_w = abs(reading_w)
+        self.setpoint_w += math.copysign(way.step_w(size_w), reading_w)
+        self.stretched = self.stretched or size_w > way.known_w
 
     def settle(self, power_w: float) -> None:
         self.setpoint_w = power_w
@@ -76,13 +89,16 @@ class LearnedLaw:
         return self._reading(target_w - self.setpoint_w)
 
     def copy(self) -> LearnedLaw:
-        return LearnedLaw(self.setpoint_w, self.up, self.down)
+        return LearnedLaw(self.setpoint_w, self.up, self.down, self.stretched)
 
     def learn(self, reading_w: float, moved_w: float) -> None:
         """The battery rested, was sent one reading (or several of that mean), and rests again
         after a step of ``moved_w`` for each."""
+        self.stretched = False
         if reading_w * moved_w > 0:
             (self.up if reading_w > 0 else self.down).learn(abs(reading_w), abs(moved_w))
 
     def _reading(self, wanted_w: float) -> int:
-        return round(wanted_w / (self.up.gain if wanted_w > 0 else self.down.gain))
+        way = self.up if wanted_w > 0 else self.down
+        most_w = max(_FIRST_W, _STRETCH * way.known_w)
+        return round(math.copysign(min(abs(wanted_w) / way.gain, most_w), wanted_w))
