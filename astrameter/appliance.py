@@ -19,6 +19,12 @@ from twisted.logger import Logger
 
 from astrameter import __version__
 from astrameter.config import ConfiguredMeter, Settings
+from astrameter.console.ssh.branch import ConsoleBranch
+from astrameter.console.ssh.options import CONSOLE
+from astrameter.controlsocket.desk import Desk
+from astrameter.controlsocket.server import ControlFactory, ControlServer
+from astrameter.controlsocket.status import document
+from astrameter.controlsocket.watching import Watching
 from astrameter.ct.emulator import EmulatedCt
 from astrameter.ct.keeper import Keeper
 from astrameter.deferreds import spawn
@@ -34,10 +40,8 @@ from astrameter.marstek.managed import ManagedCts
 from astrameter.marstek.options import MARSTEK, MarstekOptions
 from astrameter.meters.interface import IMeter
 from astrameter.metertest import test_meters
-from astrameter.metrics.figures import Figures
-from astrameter.metrics.gather import links, meter_figures
 from astrameter.metrics.service import LoopLag, Metrics
-from astrameter.ports import port_error
+from astrameter.ports import PortError, port_error
 from astrameter.redundancy import stand_in
 from astrameter.routing import Route, Routes
 from astrameter.services import adopt, dismiss
@@ -48,10 +52,11 @@ from astrameter.store.remembered import Remembered
 from astrameter.store.service import Store
 from astrameter.systemd import Notifier, WatchdogService
 from astrameter.web.health import HealthServer
-from astrameter.web.status import MeterStatus, Status
+from astrameter.web.status import MeterStatus, Status, without_secrets
 
 if TYPE_CHECKING:
     from astrameter.insights.service import Insights
+    from astrameter.metrics.figures import Figures
 
 
 def _now() -> datetime:
@@ -66,6 +71,7 @@ class Surroundings:
     :ivar state_directory: for what survives a restart; None keeps nothing.
     :ivar offload: does what may have to wait for a disk.
     :ivar wall_clock: the present time, aware, UTC.
+    :ivar control_socket: where the control socket is to be, by what is configured; None: nowhere.
     :ivar outward: False talks to meters and batteries only: to no broker, cloud or Redis.
     :ivar give_up: called with one clear line when the appliance cannot do its job.
     """
@@ -74,6 +80,7 @@ class Surroundings:
     state_directory: Path | None = None
     offload: Offload = at_once
     wall_clock: Callable[[], datetime] = _now
+    control_socket: Callable[[str], Path | None] = lambda _configured: None
     outward: bool = True
     give_up: Callable[[str], None] = lambda _reason: None
 
@@ -121,6 +128,11 @@ class Appliance(service.MultiService):
         self.metrics = Metrics(reactor, self._figures)
         self.web = self._web(settings)
         self.insights = self._insights(settings)
+        self.desk = self._desk()
+        self.control = self._control(settings)
+        self.ssh = ConsoleBranch(
+            reactor, settings.part(CONSOLE), self.desk.verbs, self.bus, around.state_directory
+        )
         self._configure_cloud()
         self._compose()
 
@@ -134,6 +146,7 @@ class Appliance(service.MultiService):
             adopt(self, self.web)
         if self.insights is not None:
             adopt(self, self.insights)
+        adopt(self, self.control, self.ssh)
         adopt(self, WatchdogService(self._reactor, self.notifier, environ, self.is_alive))
         self._route()
 
@@ -146,7 +159,7 @@ class Appliance(service.MultiService):
         """
         try:
             service.MultiService.privilegedStartService(self)
-        except CannotListenError as error:
+        except (CannotListenError, PortError) as error:
             for emulator in self.emulators:
                 emulator.service.stopService()
             raise port_error(error, self._settings) from None
@@ -198,7 +211,8 @@ class Appliance(service.MultiService):
         try:
             emulators = self._emulators_for(settings.devices, opened)
             web = self._web_for(settings, opened)
-        except CannotListenError as error:
+            self.ssh.prepare(settings.part(CONSOLE))
+        except (CannotListenError, PortError) as error:
             for one in opened:
                 await maybeDeferred(one.stopService)
             raise port_error(error, settings) from None
@@ -224,6 +238,8 @@ class Appliance(service.MultiService):
         adopt(self, *arriving, *opened)
         for one in leaving:
             await dismiss(one)
+        await self.control.configure(self._control_path(settings))
+        await self.ssh.become(settings.part(CONSOLE))
         await self.store.configure(settings.part(STATE) or StateOptions())
         if settings.part(INSIGHTS) != before.part(INSIGHTS):
             await self._replace_insights(settings)
@@ -352,6 +368,23 @@ class Appliance(service.MultiService):
             commit=self._commit,
         )
 
+    def _desk(self) -> Desk:
+        watching = Watching(self._reactor, self.bus, self.detailed_status)
+        return Desk(
+            __version__,
+            self.detailed_status,
+            lambda: self.inventory.cts,
+            self.explanation,
+            watching,
+        )
+
+    def _control(self, settings: Settings) -> ControlServer:
+        factory = ControlFactory(self._reactor, self.desk)
+        return ControlServer(self._reactor, self._control_path(settings), factory)
+
+    def _control_path(self, settings: Settings) -> Path | None:
+        return self._surroundings.control_socket(settings.general.control_socket)
+
     @property
     def _commit(self) -> str | None:
         return self._surroundings.environ.get("GIT_COMMIT_SHA", "").strip() or None
@@ -411,7 +444,32 @@ class Appliance(service.MultiService):
             ],
         }
 
+    def detailed_status(self) -> dict[str, Any]:
+        """What consoles show."""
+        now = self._reactor.seconds()
+        return document(
+            without_secrets(self.status()), self._chains(), self.emulators, self.routes, now
+        )
+
+    def explanation(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Why batteries are told what they are told.
+
+        :raises ControlError: there is no such battery.
+        """
+        cts = [one for one in self.emulators if isinstance(one, CtEmulator)]
+        # Asked now and then at most; it brings its own words along.
+        from astrameter.controlsocket.explaining import explained  # noqa: PLC0415
+
+        return explained(cts, self._chains(), self.routes, self._reactor.seconds(), args)
+
+    def _chains(self) -> dict[str, Health]:
+        return {branch.configured.section: branch.chain for branch in self.meters}
+
     def _figures(self, lag: LoopLag) -> Figures:
+        # Nobody asks for them in most houses.
+        from astrameter.metrics.figures import Figures  # noqa: PLC0415
+        from astrameter.metrics.gather import links, meter_figures  # noqa: PLC0415
+
         now = self._reactor.seconds()
         broker = None if self.insights is None else self.insights.client
         return Figures(

@@ -49,6 +49,8 @@ _EPILOG = """commands:
   check         print everything that is wrong with the configuration
   read          read each configured meter and show what it says
   doctor        examine meters, ports, network and batteries, and say what to mend
+  explain       say why the running appliance tells each battery what it tells it
+  console       look at the running appliance live, and steer it
   show-config   print the effective configuration and where each value is from
 
 `astrameter COMMAND --help` tells more. A running daemon re-reads its file on SIGHUP.
@@ -166,6 +168,38 @@ def _doctor(given: argparse.Namespace) -> int:
     return doctor.run(reactor, request, sys.stdout, sys.stderr, as_json=given.json)
 
 
+def _parse_explain(parser: argparse.ArgumentParser) -> None:
+    """Say why the running appliance tells each battery what it tells it.
+
+    Exit 1 when it does not run, or does not know the battery.
+    """
+    parser.add_argument("battery", nargs="?", metavar="MAC", help="this battery only, with figures")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--watch", action="store_true", help="go on with each new decision")
+
+
+def _explain(given: argparse.Namespace) -> int:
+    from twisted.internet import reactor
+
+    from astrameter.commands import explain
+
+    wanted = explain.Wanted(given.battery, given.json, given.watch)
+    return explain.run(reactor, given.config, wanted, sys.stdout, sys.stderr)
+
+
+def _parse_console(parser: argparse.ArgumentParser) -> None:
+    """Look at the running appliance live on this terminal, and steer it; `?` shows the keys."""
+    parser.add_argument("--view", action="store_true", help="look only: nothing can be changed")
+
+
+def _console(given: argparse.Namespace) -> int:
+    from twisted.internet import reactor
+
+    from astrameter.commands import console
+
+    return console.run(reactor, given.config, os.environ, sys.stderr, look_only=given.view)
+
+
 def _add_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-t",
@@ -218,5 +252,7 @@ COMMANDS: dict[str, _Command] = {
     "check": (_parse_check, _check),
     "doctor": (_parse_doctor, _doctor),
     "read": (_parse_read, _read),
+    "explain": (_parse_explain, _explain),
+    "console": (_parse_console, _console),
     "show-config": (_parse_show_config, _show_config),
 }

@@ -9,7 +9,6 @@ nobody knows is a warning instead of silence.
 
 from __future__ import annotations
 
-import difflib
 import enum
 import os
 import re
@@ -303,8 +302,8 @@ class _Loader:
         capital = name.upper()
         if capital != name and (capital in known or capital.startswith(prefixes)):
             return f"; did you mean [{capital}]?"
-        closest = difflib.get_close_matches(capital, known, 1)
-        return f"; did you mean [{closest[0]}]?" if closest else ""
+        closest = _closest(capital, known)
+        return f"; did you mean [{closest}]?" if closest else ""
 
     def _setting(self, name: str, option: Option, own: Entry | None) -> Setting:
         entry = own
@@ -383,8 +382,8 @@ class _Loader:
 
     def _warn_of_unknown(self, entry: Entry, options: Iterable[Option]) -> None:
         by_key = {option.key: option for option in options}
-        closest = difflib.get_close_matches(entry.key.upper(), by_key, 1)
-        nearest = by_key[closest[0]] if closest else None
+        closest = _closest(entry.key.upper(), by_key)
+        nearest = by_key[closest] if closest else None
         message = "unknown key, ignored"
         message += f"; did you mean {nearest.key}?" if nearest else ""
         secret = looks_secret(entry.key) or (nearest is not None and nearest.secret)
@@ -412,6 +411,13 @@ def _misfits(declared: Section[Any], options: Any) -> Iterator[tuple[str, str]]:
     yield from declared.check(options)
     if isinstance(options, MeterOptions):
         yield from check_meter(options)
+
+
+def _closest(name: str, known: Iterable[str]) -> str | None:
+    """Which of the known names was probably meant."""
+    from difflib import get_close_matches  # noqa: PLC0415  most files have no such mistake
+
+    return next(iter(get_close_matches(name, list(known), 1)), None)
 
 
 def _of_file(name: str, message: str, line: int = 0) -> Problem:

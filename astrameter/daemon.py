@@ -19,6 +19,7 @@ from twisted.logger import Logger
 
 from astrameter.appliance import Appliance, Surroundings
 from astrameter.config import Overrides, Settings, load_file
+from astrameter.controlsocket.places import socket_path
 from astrameter.deferreds import spawn
 from astrameter.ports import PortError
 from astrameter.problems import ConfigError
@@ -56,7 +57,11 @@ class Daemon(service.MultiService):
         if directory is None:
             self._log.warn("there is no place for what survives a restart: set STATE_DIRECTORY")
         surroundings = Surroundings(
-            environ, directory, partial(_in_a_thread, reactor), give_up=give_up
+            environ,
+            directory,
+            partial(_in_a_thread, reactor),
+            control_socket=partial(socket_path, environ=environ),
+            give_up=give_up,
         )
         self.appliance = Appliance(reactor, settings, surroundings)
         adopt(self, self.appliance, Signals(reactor, self._reload_soon))

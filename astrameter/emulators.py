@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from astrameter.ct.emulator import EmulatedCt
 from astrameter.ct.options import CtOptions
 from astrameter.ct.responder import CtResponder
 from astrameter.devices import DeviceSpec
-from astrameter.events import Bus
-from astrameter.metrics.figures import BatteryFigures, DeviceFigures
+from astrameter.events import Bus, SteeringDecided
 from astrameter.routing import Routes
-from astrameter.shelly.responder import ShellyResponder
 from astrameter.steering.controller import Steering
+from astrameter.steering.trace import Trace
 from astrameter.web.status import BatteryStatus
+
+if TYPE_CHECKING:
+    from astrameter.metrics.figures import DeviceFigures
+    from astrameter.shelly.responder import ShellyResponder
 
 
 class Emulator(Protocol):
@@ -40,7 +43,10 @@ class Emulator(Protocol):
 
 
 class CtEmulator:
-    """An emulated CT002 or CT003 with its controller."""
+    """An emulated CT002 or CT003 with its controller.
+
+    :ivar trace: why it answers what it answers.
+    """
 
     def __init__(
         self,
@@ -54,7 +60,9 @@ class CtEmulator:
         options = _ct_options(spec)
         self.spec = spec
         self._debug_status = debug_status
-        self._controller = Steering(options)
+        self._bus = bus
+        self.trace = Trace(told=self._decided)
+        self._controller = Steering(options, self.trace)
         self.ct = EmulatedCt(spec.ct_type, options, spec.dedupe_window_s, self._controller)
         self.service = CtResponder(
             reactor, spec.device_id, spec.udp_port, self.ct, routes, bus, wall_clock
@@ -85,6 +93,8 @@ class CtEmulator:
         ]
 
     def figures(self, now: float) -> DeviceFigures:
+        from astrameter.metrics.figures import BatteryFigures, DeviceFigures  # noqa: PLC0415
+
         controller = self._controller
         batteries = [
             BatteryFigures(
@@ -101,6 +111,10 @@ class CtEmulator:
         counts = self.service.protocol.counts
         spec, steers = self.spec, self.ct.active_control
         return DeviceFigures(spec.type, spec.device_id, counts, batteries, steers)
+
+    def _decided(self, consumer_id: str) -> None:
+        if self._bus.wants(SteeringDecided) and (latest := self.trace.latest(consumer_id)):
+            self._bus.publish(SteeringDecided(self.spec.device_id, consumer_id, *latest))
 
     def _configure_protocol(self, spec: DeviceSpec) -> None:
         protocol = self.service.protocol
@@ -119,6 +133,9 @@ class ShellyEmulator:
         bus: Bus,
         wall_clock: Callable[[], datetime],
     ) -> None:
+        # A house whose batteries ask a CT is spared it.
+        from astrameter.shelly.responder import ShellyResponder  # noqa: PLC0415
+
         self.spec = spec
         self.service = ShellyResponder(
             reactor, spec.device_id, spec.udp_port, spec.dedupe_window_s, routes, bus, wall_clock
@@ -145,6 +162,8 @@ class ShellyEmulator:
         ]
 
     def figures(self, now: float) -> DeviceFigures:
+        from astrameter.metrics.figures import BatteryFigures, DeviceFigures  # noqa: PLC0415
+
         protocol = self.service.protocol
         batteries = [
             BatteryFigures(one.ip, None, None, None, None, now - one.seen_at)

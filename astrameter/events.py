@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+if TYPE_CHECKING:
+    from astrameter.steering.trace import Decision, Outcome
 
 E = TypeVar("E")
 
@@ -245,6 +248,19 @@ class CtAnswered:
     grid_power: tuple[float, float, float]
     target: tuple[float, float, float]
     data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringDecided:
+    """A battery was given an answer of its own, and why.
+
+    :ivar before: what became of the answer before; None when there was none.
+    """
+
+    device_id: str
+    consumer_id: str
+    decision: Decision
+    before: Outcome | None
 
 
 @dataclass(frozen=True, slots=True)

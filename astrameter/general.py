@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from astrameter.controlsocket.places import place
 from astrameter.ct.options import DedupeOptions
 from astrameter.meters.options import SharedMeterOptions
 from astrameter.options import Section, boolean, items, number, option, port, text, words_of
@@ -59,6 +60,13 @@ class ApplianceOptions:
     )
     web_server_port: int = option(
         port(), default=DEFAULT_WEB_PORT, help="TCP port of the status page and health check."
+    )
+    control_socket: str = option(
+        place(),
+        default="",
+        help="Where commands and consoles on this machine find the daemon (a Unix socket), or off. "
+        "Not set: control.sock in $RUNTIME_DIRECTORY, else where the state is kept.",
+        example="/run/astrameter/control.sock",
     )
     web_config_enabled: bool = _obsolete(
         boolean(), False, "this release has no configuration editor"

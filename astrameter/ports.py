@@ -14,10 +14,21 @@ class PortError(Exception):
     """A port cannot be bound; the text is one clear line that says which, why and the mend."""
 
 
-def port_error(error: CannotListenError, settings: Settings) -> PortError:
+def port_error(error: CannotListenError | PortError, settings: Settings) -> PortError:
     """The same error with who wanted the port, and a mend."""
+    if isinstance(error, PortError):
+        return error
     port: Any = error.port
     what, key = _wanted_by(port, settings)
+    return cannot_open(what, key, error)
+
+
+def cannot_open(what: str, key: str, error: CannotListenError) -> PortError:
+    """The same error in the owner's words.
+
+    :param what: the port and who wants it.
+    :param key: ", or " and another way out than to end who has the port.
+    """
     number = getattr(error.socketError, "errno", None)
     if number == errno.EADDRINUSE:
         mend = f"another program uses it; stop that one{key}"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from astrameter.console.ssh.options import CONSOLE
 from astrameter.insights.options import INSIGHTS
 from astrameter.marstek.options import MARSTEK
 from astrameter.options import Section
 from astrameter.store.options import STATE
 
-PARTS: tuple[Section[Any], ...] = (INSIGHTS, MARSTEK, STATE)
+PARTS: tuple[Section[Any], ...] = (INSIGHTS, MARSTEK, STATE, CONSOLE)
 """In the order of the reference. The first section whose name begins with one's name counts."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,22 @@ from pathlib import Path
 MAX_SIZE = 1 << 20
 
 _READABLE_BY_OWNER = 0o600
+
+_PERMIT = "let the user of the daemon do that, or set STATE_DIRECTORY to a directory of its own"
+_ELSEWHERE = "set STATE_DIRECTORY to a directory"
+_MENDS = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EFBIG: "make room there",
+    errno.EACCES: _PERMIT,
+    errno.EPERM: _PERMIT,
+    errno.EROFS: "mount it writable, or set STATE_DIRECTORY to a directory elsewhere",
+    errno.ENOTDIR: _ELSEWHERE,
+    errno.EEXIST: _ELSEWHERE,
+    errno.EISDIR: "move that directory away",
+    errno.EIO: "look after that disk",
+}
+"""What its owner can do about the commonest troubles."""
 
 
 class StateError(Exception):
@@ -40,7 +57,7 @@ def read_file(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StateError(f"{path} cannot be read: {error.strerror}") from None
+        raise StateError(f"{path} cannot be read: {_said(error)}") from None
     if len(content) > MAX_SIZE:
         raise StateError(f"{path} is larger than {MAX_SIZE} bytes")
     return content
@@ -66,7 +83,12 @@ def replace_file(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
         _sync_directory(path.parent)
     except OSError as error:
-        raise StateError(f"{path} cannot be written: {error.strerror}") from None
+        raise StateError(f"{path} cannot be written: {_said(error)}") from None
+
+
+def _said(error: OSError) -> str:
+    mend = _MENDS.get(error.errno or 0)
+    return f"{error.strerror}: {mend}" if mend else f"{error.strerror}"
 
 
 def _sync_directory(directory: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 _TOPIC = re.compile(r"[^+#\0]+/device/([a-zA-Z0-9_-]+)/config\Z")
@@ -164,6 +165,8 @@ def _availability_faults(topic: str, where: Any) -> Iterator[str]:
 
 def _component_faults(component: Any) -> Iterator[str]:
     platform = component.get("platform")
+    if component.keys() == {"platform"}:
+        return  # this is how an entity is removed
     if platform not in _PLATFORMS:
         yield f"there is no platform {platform}"
         return
@@ -233,11 +236,37 @@ def _unreadable(topic: str, component: Any, states: dict[str, str]) -> Iterator[
                 yield f"{topic}: {component['state_topic']} has no {path}"
                 break
             value = value[name]
-        if "options" in component and value not in component["options"]:
-            yield f"{topic}: {value!r} is none of {component['options']}"
-        numeric = "unit_of_measurement" in component
-        if numeric and not (value is None or isinstance(value, int | float)):
-            yield f"{topic}: {path} = {value!r} is no number"
+        else:
+            for fault in _value_faults(component, value):
+                yield f"{topic}: {path} = {value!r} {fault}"
+
+
+def _value_faults(component: Any, value: Any) -> Iterator[str]:
+    """A value that the entity would refuse."""
+    if "options" in component and value not in component["options"]:
+        yield f"is none of {component['options']}"
+    if "unit_of_measurement" in component and not (value is None or isinstance(value, int | float)):
+        yield "is no number"
+    if component.get("device_class") == "timestamp" and not _is_timestamp(value):
+        yield "is no time with a zone"
+    rendered = str(value)
+    match component["platform"]:
+        case "binary_sensor":
+            if rendered not in (component["payload_on"], component["payload_off"]):
+                yield "is neither on nor off"
+        case "switch":
+            if rendered not in (component["state_on"], component["state_off"]):
+                yield "is neither on nor off"
+        case "number":
+            if value is not None and not component["min"] <= value <= component["max"]:
+                yield "is out of range"
+
+
+def _is_timestamp(value: Any) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
 
 
 def _identifiers(device: Any) -> list[str]:

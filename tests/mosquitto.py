@@ -104,6 +104,8 @@ class Mosquitto:
             "persistence false",
             "log_dest stderr",
             "log_type all",
+            # It drops messages of QoS 0 for whom more wait than this, and slow machines have such.
+            "max_queued_messages 0",
             f"listener {self.port} 127.0.0.1",
             f"allow_anonymous {'true' if users is None else 'false'}",
         ]
@@ -130,8 +132,8 @@ class Mosquitto:
         process, self._process = self._process, None
         if process is None:
             return
-        # Asked for once more each second: mosquitto says "running" just before it sets the flag that
-        # a signal clears, so one that comes in between is lost.
+        # Asked for once more each second: mosquitto says "running" just before it sets the flag
+        # that a signal clears, so one that comes in between is lost.
         asking = LoopingCall(self._signal, signal)
         asking.clock = self._reactor
         ended = asking.start(ASK_AGAIN_S)

@@ -19,6 +19,7 @@ from astrameter.ct.wire import decode, encode
 
 ROOT = Path(__file__).parent.parent
 WAIT_S = 20
+ANSWER_S = 15
 
 
 def free_port(kind: int = socket.SOCK_DGRAM) -> int:
@@ -117,12 +118,14 @@ class Battery(DatagramProtocol):
         self._mac = mac
         self._waiting: Deferred[list[str]] | None = None
 
-    def ask(self, port: int, phase: str = "A", power_w: int = 0) -> Deferred[list[str]]:
+    def ask(
+        self, port: int, phase: str = "A", power_w: int = 0, within_s: float = ANSWER_S
+    ) -> Deferred[list[str]]:
         """The fields of the answer; times out when there is none."""
         fields = ["VNSE3-0", self._mac, "HME-4", "112233445566", phase, str(power_w)]
         self._waiting = Deferred()
         self.transport.write(encode(fields), ("127.0.0.1", port))
-        return self._waiting.addTimeout(3, reactor)
+        return self._waiting.addTimeout(within_s, reactor)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         waiting, self._waiting = self._waiting, None

@@ -79,6 +79,11 @@ class Failsafe:
             self.changed(section, stage)
         return stage
 
+    def stage(self, section: str) -> Stage | None:
+        """How the batteries of that meter are answered; None when it works."""
+        failing = self._failing.get(section)
+        return None if failing is None else failing[1]
+
     def works(self, section: str) -> None:
         """The meter of ``section`` was read; costs one test while nothing is wrong."""
         if self._failing:

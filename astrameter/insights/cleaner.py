@@ -9,8 +9,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from astrameter.insights.board import Board
+from astrameter.insights.components import Components
 from astrameter.insights.inventory import Inventory
-from astrameter.insights.leftovers import Leftovers
+from astrameter.insights.leftovers import Leftovers, in_our_name
 from astrameter.insights.options import InsightsOptions
 from astrameter.insights.payloads import OFFLINE
 from astrameter.insights.topics import Kind, Place, Topics, sanitize
@@ -35,6 +36,7 @@ class Cleaner:
         topics: Topics,
         client: MqttClient,
         board: Board,
+        components: Components,
         inventory: Callable[[], Inventory],
         wall_clock: Callable[[], datetime],
     ) -> None:
@@ -43,6 +45,7 @@ class Cleaner:
         self._topics = topics
         self._client = client
         self._board = board
+        self._components = components
         self._inventory = inventory
         self._wall_clock = wall_clock
         self._leftovers = Leftovers(topics, self._exists, board.get, announce=options.ha_discovery)
@@ -105,10 +108,15 @@ class Cleaner:
         # Everybody announces there; this is cheaper than a look at each document.
         if not retained or "/astrameter_" not in topic:
             return
-        state = self._leftovers.found(topic, payload, self._clock.seconds())
-        if state is not None and state not in self._watched:
-            self._watched.add(state)
-            self._client.subscribe(state, self._leftovers.told)
+        announcement = in_our_name(self._topics, topic, payload)
+        if announcement is None:
+            return
+        if self._components.seen(topic, announcement.document):
+            self._board.repeat(topic)
+        suspicious = self._leftovers.found(announcement, self._clock.seconds())
+        if suspicious and announcement.state not in self._watched:
+            self._watched.add(announcement.state)
+            self._client.subscribe(announcement.state, self._leftovers.told)
 
     def _availability(self, topic: str, payload: bytes, retained: bool) -> None:
         self._leftovers.availability(topic, payload, retained, self._clock.seconds())

@@ -78,7 +78,7 @@ def parse(topic: CommandTopic, payload: bytes, retained: bool) -> Command:
     """
     if max(len(topic.device), len(topic.battery)) > MAX_ID:
         return Refused(topic)
-    if topic.battery and topic.field not in _FIELDS:
+    if topic.battery and topic.field not in FIELDS:
         return Refused(topic)
     try:
         text = _text(payload)
@@ -103,7 +103,7 @@ def _text(payload: bytes) -> str:
 def _battery_command(topic: CommandTopic, text: str) -> BatteryCommand:
     if topic.battery != topic.battery.lower():
         raise ValueError("the id of a battery is its MAC in lower case")
-    return BatteryCommand(topic, _FIELDS[topic.field](text))
+    return BatteryCommand(topic, FIELDS[topic.field](text))
 
 
 def _ct_command(topic: CommandTopic, text: str, retained: bool) -> CtCommand:
@@ -142,7 +142,7 @@ def _number(low: float, high: float, divisor: float = 1.0) -> Callable[[str], fl
     return parse_number
 
 
-_FIELDS: dict[str, Callable[[str], bool | float]] = {
+FIELDS: dict[str, Callable[[str], bool | float]] = {
     "active": _switch,
     "manual_target": _number(-10000, 10000),
     "auto_target": _switch,

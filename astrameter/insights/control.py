@@ -2,7 +2,8 @@
 
 Home Assistant's commands are retained: at each connection the broker brings all of them again,
 which is how settings survive a restart. That is harmless, because a setting that is not changed
-has no effect.
+has no effect. One that was changed meanwhile by other means, on the console for example, must not
+come back: the broker's copy of such a command is deleted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from astrameter.ct.emulator import EmulatedCt
 from astrameter.ct.settings import SettingError
 from astrameter.deferreds import Clock
 from astrameter.insights.commands import (
+    FIELDS,
     BatteryCommand,
     Cleared,
     Command,
@@ -44,6 +46,9 @@ class Answers(Protocol):
     def ct_changed(self, device: str) -> None:
         """The same of a whole CT."""
 
+    def overruled(self, topic: str) -> None:
+        """What the broker has kept on a command topic does not hold any more: delete it."""
+
 
 class Control:
     """The commands of one installation.
@@ -64,6 +69,7 @@ class Control:
         self._cts = cts
         self._answers = answers
         self._remembered: OrderedDict[CommandTopic, bool | float] = OrderedDict()
+        self._overruled: OrderedDict[CommandTopic, bool | float] = OrderedDict()
         self._served: dict[str, EmulatedCt] = {}
         self._complaints = RateLimited(clock)
         self._notes = RateLimited(clock, _LOG_EVERY_S)
@@ -72,7 +78,21 @@ class Control:
         """A message came on a command topic."""
         target = self._topics.command(topic)
         if target is not None:
-            self._follow(parse(target, payload, retained))
+            command = parse(target, payload, retained)
+            if not (retained and self._is_overruled(command)):
+                self._follow(command)
+
+    def settings_changed(self, device: str, battery: str = "") -> None:
+        """Settings of a battery, or of the CT itself, have changed, by a command or otherwise."""
+        found = self._cts().get(device)
+        if found is None:
+            return
+        for topic in _topics_of(device, battery):
+            wanted = self._remembered.get(topic)
+            if wanted is not None and _setting(found.ct, topic) != wanted:
+                del self._remembered[topic]
+                _keep(self._overruled, topic, wanted)
+                self._delete(topic)
 
     def devices_changed(self) -> None:
         """There are other emulated CTs: what was commanded holds for those of the same id.
@@ -80,7 +100,7 @@ class Control:
         Called in the turn of the change, so that no poll is answered in between.
         """
         cts = self._cts()
-        for topic, value in self._remembered.items():
+        for topic, value in list(self._remembered.items()):
             device = cts.get(topic.device)
             if device is None or self._served.get(topic.device) is device.ct:
                 continue
@@ -102,6 +122,7 @@ class Control:
                 self._follow_ct(command)
             case Cleared(topic):
                 self._remembered.pop(topic, None)
+                self._overruled.pop(topic, None)
             case Refused(topic, why):
                 self._refuse(topic, why)
 
@@ -127,7 +148,7 @@ class Control:
             self._refuse(topic, command.complaint)
 
     def _change(self, ct: EmulatedCt, topic: CommandTopic, value: bool | float) -> None:
-        before = getattr(ct.fleet.settings_of(topic.battery), topic.field)
+        before = _setting(ct, topic)
         try:
             ct.change_setting(topic.battery, topic.field, value)
         except SettingError as error:
@@ -162,7 +183,45 @@ class Control:
             self._answers.ct_changed(topic.device)
 
     def _remember(self, topic: CommandTopic, value: bool | float) -> None:
-        self._remembered[topic] = value
-        self._remembered.move_to_end(topic)
-        if len(self._remembered) > MAX_REMEMBERED:
-            self._remembered.popitem(last=False)
+        _keep(self._remembered, topic, value)
+        self._overruled.pop(topic, None)
+
+    def _is_overruled(self, command: Command) -> bool:
+        """Whether the broker brings back what we could not delete while it was away."""
+        match command:
+            case BatteryCommand(topic, value) | CtCommand(topic, bool(value)):
+                old = self._overruled.get(topic) == value
+                if old:
+                    self._delete(topic)
+                return old
+        return False
+
+    def _delete(self, topic: CommandTopic) -> None:
+        where = self._topics.of_command(topic)
+        if self._notes.allow():
+            self._log.info("a command on {topic} was overruled by other means", topic=where)
+        self._answers.overruled(where)
+
+
+def _topics_of(device: str, battery: str) -> list[CommandTopic]:
+    """Where the settings are commanded."""
+    if not battery:
+        return [CommandTopic(device)]
+    return [CommandTopic(device, battery, field) for field in FIELDS]
+
+
+def _setting(ct: EmulatedCt, topic: CommandTopic) -> bool | float | None:
+    """What a command on ``topic`` would change, as it is."""
+    if not topic.battery:
+        return ct.active_control
+    found: bool | float | None = getattr(ct.fleet.settings_of(topic.battery), topic.field)
+    return found
+
+
+def _keep(
+    table: OrderedDict[CommandTopic, bool | float], topic: CommandTopic, value: bool | float
+) -> None:
+    table[topic] = value
+    table.move_to_end(topic)
+    if len(table) > MAX_REMEMBERED:
+        table.popitem(last=False)

@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from astrameter.insights.payloads import ONLINE
 from astrameter.insights.topics import Kind, Place, Topics
@@ -34,6 +34,19 @@ MAX_SUSPECTS = 200
 
 _MAX_DOCUMENT = 64 << 10
 _BATTERIES = (Kind.CONSUMER, Kind.BATTERY)
+
+
+class Announcement(NamedTuple):
+    """A device that is announced to Home Assistant in our name.
+
+    :ivar config: the topic of the announcement.
+    :ivar state: the state topic of the device.
+    """
+
+    config: str
+    state: str
+    place: Place
+    document: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -90,19 +103,15 @@ class Leftovers:
     def __len__(self) -> int:
         return len(self._suspects) + len(self._online)
 
-    def found(self, config: str, payload: bytes, now: float) -> str | None:
-        """A retained announcement; the state topic to watch when it is a suspect."""
-        if len(self._suspects) >= MAX_SUSPECTS or self._standing(config) is not None:
-            return None
-        state = _state_topic(payload)
-        place = None if state is None else self._topics.place(state)
-        if place is None or state is None or state in self._suspects:
-            return None
-        # Whoever announces it elsewhere is not the AstraMeter that this topic is from.
-        if place.kind is not Kind.HUB and config != self._topics.config(self._topics.node(place)):
-            return None
+    def found(self, announcement: Announcement, now: float) -> bool:
+        """A retained announcement in our name; whether it is a suspect, to be watched."""
+        config, state, place, _ = announcement
+        if self._standing(config) is not None or state in self._suspects:
+            return False
+        if len(self._suspects) >= MAX_SUSPECTS:
+            return False
         self._suspects[state] = Suspect(place, config, state, now)
-        return state
+        return True
 
     def told(self, state: str, payload: bytes, retained: bool) -> None:
         """Something is published about a suspect."""
@@ -129,8 +138,13 @@ class Leftovers:
         return [topic for topic in due if self._standing(topic) is None]
 
     def verdicts(self, now: float, today: datetime) -> list[Verdict]:
-        """What is to be done about those that have been watched long enough; each once."""
-        due = [s for s in self._suspects.values() if now - s.since >= REMOVE_AFTER_S]
+        """What is to be done about those that have turned up, or have been watched long enough;
+        each once."""
+        due = [
+            suspect
+            for suspect in self._suspects.values()
+            if now - suspect.since >= REMOVE_AFTER_S or self._standing(suspect.config) is not None
+        ]
         for suspect in due:
             del self._suspects[suspect.state]
         return [Verdict(suspect.state, self._clear(suspect, today)) for suspect in due]
@@ -153,14 +167,20 @@ class Leftovers:
         return tuple(topic for topic in gone if self._standing(topic) is None)
 
 
-def _state_topic(payload: bytes) -> str | None:
-    """The state topic in an announcement that an AstraMeter made."""
+def in_our_name(topics: Topics, config: str, payload: bytes) -> Announcement | None:
+    """What is retained on ``config``, when an AstraMeter with our base topic announced it."""
     document = _json(payload)
     origin = document.get("origin")
     if not isinstance(origin, dict) or origin.get("name") != "astrameter":
         return None
-    topic = document.get("state_topic")
-    return topic if isinstance(topic, str) and "+" not in topic and "#" not in topic else None
+    state = document.get("state_topic")
+    place = topics.place(state) if isinstance(state, str) and not set(state) & {"+", "#"} else None
+    if place is None:
+        return None
+    # Whoever announces it elsewhere is not the AstraMeter that this topic is from.
+    if place.kind is not Kind.HUB and config != topics.config(topics.node(place)):
+        return None
+    return Announcement(config, str(state), place, document)
 
 
 def _last_seen(payload: bytes) -> datetime | None:

@@ -45,10 +45,10 @@ def consumer_state(event: CtAnswered) -> str:
 
 
 def ct_status(smooth_target: float, active_control: bool, consumer_count: int) -> str:
-    """Section 4.2."""
+    """Section 4.2: the sum of whole watts is a whole number."""
     return to_json(
         {
-            "smooth_target": smooth_target,
+            "smooth_target": int(smooth_target) if math.isfinite(smooth_target) else None,
             "active_control": active_control,
             "consumer_count": consumer_count,
         }

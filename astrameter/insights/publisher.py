@@ -21,6 +21,7 @@ class Publisher:
     meanwhile stays on the board, in its newest form.
 
     :param prepare: puts on the board what is to be published now.
+    :param first: what has to be published on a topic before a text; None: nothing.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class Publisher:
         client: MqttClient,
         board: Board,
         prepare: Callable[[], None],
+        first: Callable[[str, str], str | None] = lambda _topic, _text: None,
     ) -> None:
         self._clock = clock
         self._client = client
         self._board = board
         self._prepare = prepare
+        self._first = first
         self._call: IDelayedCall | None = None
         self._waiting: Deferred[bool] | None = None
 
@@ -55,7 +58,11 @@ class Publisher:
             publication = self._board.take()
             if publication is None:
                 return
-            done = self._client.publish(publication.topic, publication.text, retain=True)
+            topic, text = publication
+            first = self._first(topic, text)
+            if first is not None:
+                self._client.publish(topic, first, retain=True)
+            done = self._client.publish(topic, text, retain=True)
             if not done.called:
                 self._waiting = done
                 done.addCallback(self._taken, publication)

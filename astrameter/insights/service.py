@@ -27,6 +27,7 @@ from astrameter.insights import payloads
 from astrameter.insights.app import AppResponder
 from astrameter.insights.board import Board
 from astrameter.insights.cleaner import Cleaner
+from astrameter.insights.components import Components
 from astrameter.insights.control import Control
 from astrameter.insights.discovery import Discovery
 from astrameter.insights.health import HealthCheck
@@ -85,7 +86,10 @@ class Insights(Service):
         will = Will(topics.status, payloads.OFFLINE.encode())
         self.client = connect(reactor, broker_of(options), section, will=will)
         self._board = Board()
-        self._publisher = Publisher(reactor, self.client, self._board, self._collect)
+        self._components = Components()
+        self._publisher = Publisher(
+            reactor, self.client, self._board, self._collect, self._farewell
+        )
         common = (self._board, options.publish_interval, options.ha_discovery, self._tell_bridge)
         self._ct_view = CtView(topics, self._discovery, self._rotates)
         shelly_view = ShellyView(topics, self._discovery)
@@ -94,7 +98,14 @@ class Insights(Service):
         self._control = Control(reactor, topics, lambda: inventory().cts, self)
         self._health = HealthCheck(reactor, self._meter_looked_at)
         self._cleaner = Cleaner(
-            reactor, options, topics, self.client, self._board, inventory, wall_clock
+            reactor,
+            options,
+            topics,
+            self.client,
+            self._board,
+            self._components,
+            inventory,
+            wall_clock,
         )
         self._app: AppResponder | None = None
         if options.marstek_mqtt_enabled:
@@ -103,6 +114,7 @@ class Insights(Service):
         self._subscriptions: list[Subscription] = []
         self._calls: dict[str, IDelayedCall] = {}
         self._attached: dict[str, tuple[EmulatedCt, Callable[[str], None], Callable[[], None]]] = {}
+        self._changed: dict[tuple[str, str], None] = {}
         self._meters: set[str] = set()
         self._warned: set[str] = set()
         self._filters: set[str] = set()
@@ -167,6 +179,7 @@ class Insights(Service):
             self._detach(device_id)
         for device_id, device in inventory.cts.items():
             self._attach(device_id, device)
+            self._control.settings_changed(device_id)  # the configuration may say it anew
         self._subscribe(inventory)
         if self._app is not None:
             self._app.refresh()
@@ -195,14 +208,15 @@ class Insights(Service):
         self._subscriptions.append(self._bus.subscribe(event_type, handler, name=_NAME))
 
     def _ct_answered(self, event: CtAnswered) -> None:
-        if self._consumers.answered(event):
+        # The bus is a turn behind; the CT may have gone in that time.
+        if event.device_id in self._inventory().cts and self._consumers.answered(event):
             self._publisher.soon()
 
     def _ct_removed(self, event: CtRemoved) -> None:
         self._consumers.removed(event.device_id, event.consumer_id, self._clock.seconds())
 
     def _shelly_answered(self, event: ShellyAnswered) -> None:
-        if self._batteries.answered(event):
+        if event.device_id in self._inventory().shellies and self._batteries.answered(event):
             self._publisher.soon()
 
     def _shelly_removed(self, event: ShellyRemoved) -> None:
@@ -223,8 +237,12 @@ class Insights(Service):
 
     def _collect(self) -> None:
         now = self._clock.seconds()
+        self._tell_changes()
         self._consumers.collect(now)
         self._batteries.collect(now)
+
+    def _farewell(self, topic: str, text: str) -> str | None:
+        return self._components.farewell(topic, text) if topic.endswith("/config") else None
 
     def _tick(self) -> None:
         now = self._clock.seconds()
@@ -274,28 +292,53 @@ class Insights(Service):
 
     def battery_changed(self, device: str, battery: str) -> None:
         """Say how the settings of a battery are now."""
-        event = self._consumers.get(device, battery)
-        found = self._inventory().cts.get(device)
-        if event is not None and found is not None:
-            settings = asdict(found.ct.fleet.settings_of(battery))
-            self._consumers.amend(device, battery, self._ct_view.with_values(event, settings))
-            self._board.repeat(self._topics.consumer(device, battery))
+        if self._consumers.get(device, battery) is not None:
+            self._changed[device, battery] = None
             self._publisher.soon()
 
     def ct_changed(self, device: str) -> None:
         """Say whether a CT steers now."""
-        found = self._inventory().cts.get(device)
-        if found is not None and fits(device, levels=True):
-            ct = found.ct
-            change = partial(
-                self._ct_view.with_values, values={"active_control": ct.active_control}
-            )
-            self._consumers.amend_all(device, change)
-            topic = self._topics.ct(device)
-            count, steered_w = len(ct.fleet), ct.controller.last_grid_w
-            self._board.put(topic, payloads.ct_status(steered_w, ct.active_control, count))
-            self._board.repeat(topic)
+        if device in self._inventory().cts and fits(device, levels=True):
+            self._changed[device, ""] = None
             self._publisher.soon()
+
+    def overruled(self, topic: str) -> None:
+        """Delete a retained command; what the broker cannot do now it is asked again later."""
+        self.client.publish(topic, "", retain=True)
+
+    def _setting_changed(self, device: str, battery: str) -> None:
+        self._control.settings_changed(device, battery)
+        self.battery_changed(device, battery)
+
+    def _control_switched(self, device: str) -> None:
+        self._control.settings_changed(device)
+        self.ct_changed(device)
+
+    def _tell_changes(self) -> None:
+        """However often something was changed in a turn of the reactor, it is told once."""
+        changed, self._changed = self._changed, {}
+        cts = self._inventory().cts
+        for device, battery in changed:
+            found = cts.get(device)
+            if found is not None and battery:
+                self._tell_battery(found.ct, device, battery)
+            elif found is not None:
+                self._tell_ct(found.ct, device)
+
+    def _tell_battery(self, ct: EmulatedCt, device: str, battery: str) -> None:
+        event = self._consumers.get(device, battery)
+        if event is not None:
+            settings = asdict(ct.fleet.settings_of(battery))
+            self._consumers.amend(device, battery, self._ct_view.with_values(event, settings))
+            self._board.repeat(self._topics.consumer(device, battery))
+
+    def _tell_ct(self, ct: EmulatedCt, device: str) -> None:
+        change = partial(self._ct_view.with_values, values={"active_control": ct.active_control})
+        self._consumers.amend_all(device, change)
+        topic = self._topics.ct(device)
+        count, steered_w = len(ct.fleet), ct.controller.last_grid_w
+        self._board.put(topic, payloads.ct_status(steered_w, ct.active_control, count))
+        self._board.repeat(topic)
 
     def _attach(self, device_id: str, device: CtDevice) -> None:
         """Hear of what others than MQTT set, too."""
@@ -304,8 +347,8 @@ class Insights(Service):
             return
         self._detach(device_id)
         changed, switched = (
-            partial(self.battery_changed, device_id),
-            partial(self.ct_changed, device_id),
+            partial(self._setting_changed, device_id),
+            partial(self._control_switched, device_id),
         )
         device.ct.setting_changed.append(changed)
         device.ct.control_switched.append(switched)

@@ -146,6 +146,12 @@ class Topics:
     def consumer_command(self, device: str, battery: str, field: str) -> str:
         return f"{self.consumer(device, battery)}/{field}/{SET}"
 
+    def of_command(self, command: CommandTopic) -> str:
+        """Where it is sent."""
+        if command.battery:
+            return self.consumer_command(command.device, command.battery, command.field)
+        return self.ct_command(command.device)
+
     def command_filters(self, device: str = "+") -> tuple[str, str]:
         """What to subscribe for all commands, or those of a device whose id has a ``/``."""
         return self.consumer_command(device, "+", "+"), self.ct_command(device)

@@ -88,6 +88,7 @@ class Cloud(service.MultiService):
             name,
             ct,
             self._managed,
+            lambda: "registration" in self._wanted,
             around.house_meter,
             around.mqtt,
             around.wall_clock,

@@ -154,8 +154,9 @@ class Registration(Service):
         if str(error) != self._told:
             self._told = str(error)
             self._log.warn(
-                "[MARSTEK] {error}. Next attempt in {minutes:.0f} min",
+                "[MARSTEK] {error}{stop} Next attempt in {minutes:.0f} min",
                 error=error,
+                stop="" if str(error).endswith("?") else ".",
                 minutes=max(1.0, wait_s / 60),
             )
         return wait_s

@@ -38,6 +38,7 @@ class CloudReporting(Service):
     It is known to the cloud by the MAC that was registered, else by CT_MAC; while there is
     neither, nothing is sent.
 
+    :param registering: whether somebody sees to it that one is registered.
     :param house_meter: the meter that is reported, at the time of the call; None: zeros.
     :param mqtt: whether readings are published to a broker, too.
     """
@@ -51,6 +52,7 @@ class CloudReporting(Service):
         ct_type: str,
         ct: EmulatedCt,
         managed: ManagedCts,
+        registering: Callable[[], bool],
         house_meter: Callable[[], IMeter | None],
         mqtt: Callable[[], bool],
         wall_clock: Callable[[], datetime],
@@ -60,6 +62,7 @@ class CloudReporting(Service):
         self._ct_type = ct_type
         self._ct = ct
         self._managed = managed
+        self._registering = registering
         self._house_meter = house_meter
         self._mqtt = mqtt
         self._wall_clock = wall_clock
@@ -68,7 +71,7 @@ class CloudReporting(Service):
         self._backoff = Backoff(interval_s, max(interval_s, LONGEST_WAIT_S))
         self._work: Deferred[None] | None = None
         self._greeted = ""
-        self._nameless = False
+        self._named: Deferred[None] | None = None
         host = options.cloud_reporting_host
         self._sending = FailureLog(reactor, self._log, f"reporting to the cloud at {host}")
         self._reading = FailureLog(reactor, self._log, "the reading for the cloud")
@@ -81,40 +84,52 @@ class CloudReporting(Service):
             host=self._options.cloud_reporting_host,
             interval_s=self._options.cloud_reporting_interval,
         )
+        self._managed.watch(self._look_again)
         self._work = spawn(self._run(), "reporting to the cloud", self._log)
 
     def stopService(self) -> Deferred[None]:
         Service.stopService(self)
         if self._work is not None:
+            self._managed.unwatch(self._look_again)
             self._work.cancel()
             self._work = None
         return self._client.close()
 
     async def _run(self) -> None:
         while True:
-            wait_s = self._options.cloud_reporting_interval
             identity = self._identity()
-            if identity:
-                try:
-                    await self._report(identity)
-                except MeterError as error:
-                    self._sending.failed(str(error))
-                    wait_s = self._backoff.next_wait_s()
-                else:
-                    self._sending.recovered()
-                    self._backoff.reset()
+            if not identity:
+                await self._to_be_named()
+                continue
+            wait_s = self._options.cloud_reporting_interval
+            try:
+                await self._report(identity)
+            except MeterError as error:
+                self._sending.failed(str(error))
+                wait_s = self._backoff.next_wait_s()
+            else:
+                self._sending.recovered()
+                self._backoff.reset()
             await sleep(self._reactor, wait_s)
 
     def _identity(self) -> str:
         managed = self._managed.get(self._ct_type)
-        identity = self._options.ct_mac if managed is None else managed.mac
-        if not identity and not self._nameless:
-            self._nameless = True
+        return self._options.ct_mac if managed is None else managed.mac
+
+    def _to_be_named(self) -> Deferred[None]:
+        """Fires when there is an identity."""
+        if not self._registering():
             self._log.warn(
                 "nothing is reported to the cloud: it knows only CTs that are registered; switch "
                 "on [MARSTEK] ENABLE, or set CT_MAC"
             )
-        return identity
+        self._named = Deferred()
+        return self._named
+
+    def _look_again(self) -> None:
+        if self._named is not None and self._identity():
+            named, self._named = self._named, None
+            named.callback(None)
 
     async def _report(self, identity: str) -> None:
         host = self._options.cloud_reporting_host

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from astrameter.metrics.counts import Durations
-from astrameter.metrics.figures import Figures
+
+if TYPE_CHECKING:
+    from astrameter.metrics.figures import Figures
 
 GOOD_FOR_S = 1.0
 """Whoever asks more often gets the same again."""

@@ -24,7 +24,7 @@ _WORKING_W = 30.0
 _WANTED_W = 40.0
 _MOVED_W = 15.0
 _STUCK_S = 18.0
-_SAME = 0.04
+_SAME = 0.01
 _LONGEST_POLL_S = 30.0
 _MOST_W = 50_000
 
@@ -354,7 +354,7 @@ class Unit:
         reached_w = self.power_w * direction
         peak_w = self._peaks.get(direction)
         dead = abs(self.power_w) < RESTING_W and abs(self.setpoint_w) > 30
-        again = peak_w is not None and abs(reached_w - peak_w) <= max(20.0, _SAME * abs(peak_w))
+        again = peak_w is not None and abs(reached_w - peak_w) <= max(12.0, _SAME * abs(peak_w))
         if self._learns and (dead or again):
             self._learn_limit(direction, now)
         self._peaks[direction] = reached_w

@@ -67,8 +67,7 @@ class FileStore(service.Service):
         self._call: IDelayedCall | None = None
         self._saving: Deferred[None] | None = None
         self._ended: Deferred[None] | None = None
-        what = f"keeping changes in {self._path}"
-        self._trouble = FailureLog(clock, self._log, what)
+        self._trouble = FailureLog(clock, self._log, "keeping what survives a restart")
 
     def load(self) -> bool:
         """Read the file into the entries, at once; tells whether there was one that can be used.
@@ -185,7 +184,8 @@ class FileStore(service.Service):
             os.replace(self._path, aside)
         except OSError as trouble:
             self._log.error(
-                "{path} cannot be used: {error}; nor can it be moved away: {trouble}",
+                "{path} cannot be used: {error}; nor can it be moved away: {trouble}. "
+                "Move it away, or changes may replace it",
                 path=self._path,
                 error=error,
                 trouble=trouble.strerror,
@@ -193,8 +193,10 @@ class FileStore(service.Service):
             return
         self._log.error(
             "{path} cannot be used: {error}. It is kept as {aside}, and everything begins anew: "
-            "settings of the batteries, energy counters, registrations",
+            "settings of the batteries, energy counters, registrations. To have them back, stop "
+            "the daemon, {mend}, and move it back",
             path=self._path,
             error=error,
             aside=aside,
+            mend="go back to the later release" if what == "newer" else "mend the file",
         )

@@ -18,6 +18,17 @@ CONNECT_S = 5.0
 ANSWER_S = 3.0
 """A Redis server answers within milliseconds; one that is frozen or overloaded is given up."""
 
+_MENDS = {
+    "NOAUTH": "put its password into [STATE] URI",
+    "WRONGPASS": "mend user and password in [STATE] URI",
+    "NOPERM": "give the user the rights that docs/state.md names",
+    "WRONGTYPE": "choose another PREFIX: this one is used for something else",
+    "OOM": "give that server more memory",
+    "MISCONF": "make room on the disk of that server",
+    "READONLY": "use the server that this one is a copy of",
+}
+"""What its owner can do, by the first word of the server's refusal."""
+
 
 class RedisError(StateError):
     """The server could not be reached, did not answer, or refused."""
@@ -56,7 +67,9 @@ class Link:
             self.drop()
             raise
         except _refusal() as error:
-            raise RedisError(f"the Redis server {self._shown} refuses: {error}") from None
+            mend = _MENDS.get(str(error).partition(" ")[0])
+            text = f"{error} ({mend})" if mend else f"{error}"
+            raise RedisError(f"the Redis server {self._shown} refuses: {text}") from None
         except _trouble() as error:
             self.drop()
             why = self._why or error
@@ -105,7 +118,10 @@ async def connect(reactor: Any, address: RedisAddress) -> Link:
         raise
     except Exception as error:  # noqa: BLE001  endpoints fail in many ways; all mean no connection
         text = str(error) or type(error).__name__
-        raise RedisError(f"no connection to the Redis server {address.shown}: {text}") from None
+        raise RedisError(
+            f"no connection to the Redis server {address.shown}: {text.rstrip('.')}. Does it run "
+            "there, and is [STATE] URI right?"
+        ) from None
     link = Link(reactor, protocol, address.shown)
     if address.password is not None:
         user = (address.username,) if address.username else ()

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from astrameter.web.status import BatteryStatus, DeviceStatus, MeterStatus, Status, problems
+from astrameter.web.style import STYLE
 
 REFRESH_S = 5
-
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; color: #1c2430; background: #fbfbfa; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid #d8dade; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-.bad { color: #b3261e; } .quiet { color: #616975; }
-@media (prefers-color-scheme: dark) {
-  body { color: #e4e6ea; background: #15181d; }
-  th, td { border-color: #343a44; }
-  .bad { color: #ff8a80; } .quiet { color: #9aa3b0; }
-}
-"""
-
-STYLE_HASH = "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-"""Names the style in the Content-Security-Policy, so that no other style is applied."""
 
 
 def render_page(status: Status) -> str:
@@ -67,7 +47,7 @@ def _document(body: str) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="refresh" content="{REFRESH_S}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>AstraMeter</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>AstraMeter</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n<h1>AstraMeter</h1>\n{body}\n</body>\n</html>\n"
     )
 

@@ -1,6 +1,7 @@
 """The HTTP side of the health server: routes, headers, bounds.
 
-Imported only when a web server is wanted, because ``twisted.web`` is not small.
+Imported only when a web server is wanted, because ``twisted.web`` is not small; and of that only
+the protocol, because its tree of resources costs 2 MB, and here are ten paths.
 """
 
 from __future__ import annotations
@@ -16,12 +17,10 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
-from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
 
 from astrameter.logs import FailureLog
-from astrameter.web.page import STYLE_HASH, render_page, render_trouble
 from astrameter.web.status import Status, problems, without_secrets
+from astrameter.web.style import STYLE_HASH
 
 MAX_CONNECTIONS = 20
 IDLE_TIMEOUT_S = 30
@@ -29,6 +28,7 @@ MAX_BODY_BYTES = 65536
 """No route takes a body; what a client sends all the same is thrown away, and not for ever."""
 
 _HEADERS = (
+    (b"Cache-Control", b"no-cache"),
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Referrer-Policy", b"no-referrer"),
     (
@@ -45,10 +45,9 @@ Metrics = Callable[[], tuple[bytes, bytes]]
 """Gives the content type and the text of ``/metrics``."""
 
 
-class Pages(Resource):
+class Pages:
     """All routes (web.md section 9). Paths are compared as sent; everything else is a 404."""
 
-    isLeaf = True
     _log = Logger()
 
     def __init__(
@@ -58,7 +57,6 @@ class Pages(Resource):
         commit: str | None,
         metrics: Metrics | None = None,
     ) -> None:
-        Resource.__init__(self)
         self._status = status
         self._trouble = FailureLog(clock, self._log, "the status of the daemon")
         health = {"status": "healthy", "service": "astrameter"}
@@ -77,24 +75,19 @@ class Pages(Resource):
         for path in (b"/health", b"/health/", b"/api", b"/api/"):
             self._routes[path] = self._healthy
 
-    def render(self, request: http.Request) -> bytes:
-        """Answer ``request``; a wrong method is a 404 too, never a 405."""
-        route = self._routes.get(request.path)
-        if route is None or request.method not in (b"GET", b"HEAD"):
-            route = _not_found
-        code, content_type, body = route()
-        request.setResponseCode(code)
-        request.setHeader(b"Content-Type", content_type)
-        request.setHeader(b"Cache-Control", b"no-cache")
-        if request.method == b"HEAD":
-            request.setHeader(b"Content-Length", b"%d" % len(body))
-            return b""
-        return body
+    def answer(self, method: bytes, path: bytes) -> Answer:
+        """What to say to a request; a wrong method is a 404 too, never a 405."""
+        route = self._routes.get(path)
+        if route is None or method not in (b"GET", b"HEAD"):
+            return _not_found()
+        return route()
 
     def _healthy(self) -> Answer:
         return self._health
 
     def _page(self) -> Answer:
+        from astrameter.web.page import render_page, render_trouble  # noqa: PLC0415  seldom read
+
         return self._from_status(
             lambda status: _html(http.OK, render_page(status)),
             _html(http.INTERNAL_SERVER_ERROR, render_trouble()),
@@ -131,9 +124,10 @@ class Pages(Resource):
         return answer
 
 
-class _Request(Request):
+class _Request(http.Request):
     """A request that keeps nothing of a body, and an answer that says nothing of the server."""
 
+    channel: Any
     _received = 0
 
     def gotLength(self, _length: int | None) -> None:
@@ -144,18 +138,25 @@ class _Request(Request):
         if self._received > MAX_BODY_BYTES:
             self.channel.forceAbortClient()
 
-    def write(self, data: bytes) -> None:
-        if not self.startedWriting:
-            self.responseHeaders.removeHeader(b"Server")
-            for name, value in _HEADERS:
-                self.responseHeaders.setRawHeaders(name, [value])
-        Request.write(self, data)
+    def process(self) -> None:
+        code, content_type, body = self.channel.site.pages.answer(self.method, self.path)
+        self.setResponseCode(code)
+        for name, value in (
+            (b"Date", http.datetimeToString()),
+            (b"Content-Type", content_type),
+            (b"Content-Length", b"%d" % len(body)),
+            *_HEADERS,
+        ):
+            self.responseHeaders.setRawHeaders(name, [value])
+        http.Request.write(self, body)
+        http.Request.finish(self)
 
 
 class _Channel(http.HTTPChannel):
     """One connection, known to its site for as long as it lasts."""
 
     site: HealthSite
+    requestFactory = _Request
 
     def connectionMade(self) -> None:
         self.site.opened(self)
@@ -166,7 +167,7 @@ class _Channel(http.HTTPChannel):
         self.site.closed(self)
 
 
-class HealthSite(Site):
+class HealthSite(http.HTTPFactory):
     """The factory to listen with: :class:`Pages`, a bounded number of times at once.
 
     A connection too many ends the oldest. Refusing the new one instead would let twenty idle
@@ -174,9 +175,7 @@ class HealthSite(Site):
     """
 
     noisy = False
-    displayTracebacks = False
     protocol = _Channel  # type: ignore[assignment]  # the proxy only adds HTTP/2
-    requestFactory = _Request
 
     def __init__(
         self,
@@ -185,15 +184,15 @@ class HealthSite(Site):
         commit: str | None,
         metrics: Metrics | None = None,
     ) -> None:
-        Site.__init__(
-            self,
-            Pages(clock, status, commit, metrics),
-            parsePOSTFormSubmission=False,
-            timeout=IDLE_TIMEOUT_S,
-            reactor=clock,
-        )
+        http.HTTPFactory.__init__(self, timeout=IDLE_TIMEOUT_S, reactor=clock)
+        self.pages = Pages(clock, status, commit, metrics)
         self._channels: dict[_Channel, None] = {}
         self._all_closed: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: Any) -> Any:
+        channel: Any = http.HTTPFactory.buildProtocol(self, addr)
+        channel.site = self
+        return channel
 
     def startFactory(self) -> None:
         """Without the access log, and without the timer that keeps its time of day."""

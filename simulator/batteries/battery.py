@@ -224,6 +224,10 @@ class Battery:
             self._regulator.stop()
             self._command(power_w)
 
+    def interrupt(self) -> None:
+        """The output drops to 0 at once, as when a plug is pulled; what it was told stays."""
+        self._inverter.power_w = 0.0
+
     def set_limits(self, charge_w: float, discharge_w: float) -> None:
         """Change the power limits, both positive watts; a unit that cannot charge from the house
         still does not.

@@ -55,6 +55,8 @@ class BatteryConfig:
     :ivar unknown_law: what is run when ``law`` is ``unknown``.
     :ivar phase: one of PHASES. Without a known phase it never regulates.
     :ivar wired_to: the phase it delivers on; empty means the phase setting, or A.
+    :ivar behaves_as: device type whose family and law it has; empty means its own. Only for types
+        whose law nobody knows.
     :ivar ct_mac: of the CT it was paired with; empty takes answers of any CT.
     :ivar firmware: 0 means the family's usual version.
     :ivar recharge_mode: 1 acts on the whole house, 0 on its own phase (section 1.2).
@@ -81,6 +83,7 @@ class BatteryConfig:
     device_type: str = "HMG-50"
     phase: str = "A"
     wired_to: str = ""
+    behaves_as: str = ""
     ct_type: str = "HME-4"
     ct_mac: str = "112233445566"
     firmware: int = 0
@@ -140,11 +143,12 @@ class BatteryConfig:
             yield f"rest_w must be >= 0, got {self.rest_w}"
 
     def _wrong_settings(self) -> Iterator[str]:
-        family = family_of(self.device_type)
+        family = family_of(self.behaves_as or self.device_type)
         texts = (self.device_type, self.ct_type, self.ct_mac)
         if family is None:
             known = ", ".join(f"{prefix}*" for one in FAMILIES for prefix in one.prefixes)
-            yield f"device type {self.device_type!r} has no simulated law; use one of {known}"
+            device_type = self.behaves_as or self.device_type
+            yield f"device type {device_type!r} has no simulated law; use one of {known}"
         elif self.baseline_w and not family.has_baseline:
             yield f"baseline_w must be 0: {family.name} does not know it"
         if not all(_TEXT.match(text) for text in texts):
@@ -198,7 +202,7 @@ class BatteryConfig:
     @property
     def family(self) -> Family:
         """The constants of its firmware."""
-        family = family_of(self.device_type)
+        family = family_of(self.behaves_as or self.device_type)
         assert family is not None, "checked when it was made"
         return family
 

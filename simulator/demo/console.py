@@ -10,14 +10,14 @@ import urwid
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from astrameter.console.drawing.glyphs import Glyphs
+from astrameter.console.drawing.painted import Painted
+from astrameter.console.drawing.palette import PALETTE
+from astrameter.console.drawing.spans import Line
 from astrameter.deferreds import spawn
 from simulator.demo.model import Snapshot
 from simulator.demo.stage import SOLAR_STEP_W, Stage
 from simulator.demo.view import draw
-from simulator.screen.glyphs import Glyphs
-from simulator.screen.painted import Painted
-from simulator.screen.palette import PALETTE
-from simulator.screen.spans import Line
 
 REFRESH_S = 0.25
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from astrameter.console.drawing.batteries import watts
+from astrameter.console.drawing.log import Event, new_log
 from simulator.dayprofile import Day
 from simulator.household import Load
-from simulator.screen.batteries import watts
-
-LONGEST = 200
-"""Older lines are forgotten."""
 
 BIG_W = 1000.0
 """Smaller loads are mentioned when they start, and not again for ``QUIET_S``."""
@@ -24,15 +20,6 @@ _CLOUD_COMES, _CLOUD_GOES = 0.7, 0.9
 _NO_CLOUDS = Day((), ())
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """:ivar at_s: second of the house's day. :ivar style: of :mod:`simulator.screen.palette`."""
-
-    at_s: float
-    text: str
-    style: str = ""
-
-
 class Journal:
     """Watches the household, and takes down what others have to say.
 
@@ -41,7 +28,7 @@ class Journal:
     """
 
     def __init__(self) -> None:
-        self.events: deque[Event] = deque(maxlen=LONGEST)
+        self.events = new_log()
         self.sky = CLEAR
         self._active: set[str] | None = None
         self._mentioned: dict[str, float] = {}

@@ -6,14 +6,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from astrameter.console.drawing.batteries import BatteryLook
+from astrameter.console.drawing.history import History
+from astrameter.console.drawing.log import Event
 from astrameter.events import CtAnswered
 from astrameter.reading import PhaseWatts
 from simulator.batteries.battery import Battery
-from simulator.demo.journal import CLEAR, Event, Journal
+from simulator.demo.journal import CLEAR, Journal
 from simulator.demo.money import Money, MoneyLook
 from simulator.house import House
-from simulator.screen.batteries import BatteryLook
-from simulator.screen.history import History
 
 SAMPLE_S = 0.25
 """How often the model looks at the house."""

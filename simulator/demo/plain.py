@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from astrameter.console.drawing.words import clock, money
 from simulator.demo.model import Snapshot
-from simulator.demo.sections import clock, money
 
 
 def plain_line(snapshot: Snapshot) -> str:

@@ -13,6 +13,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent, globalLogBeginner
 from zope.interface import implementer
 
+from astrameter.console.drawing.glyphs import glyphs_for
 from astrameter.deferreds import spawn
 from astrameter.logs import forward_standard_logging
 from astrameter.monotonic import use_monotonic_time
@@ -20,7 +21,6 @@ from astrameter.ports import PortError
 from simulator.demo.console import Console
 from simulator.demo.plain import plain_line, summary_line
 from simulator.demo.stage import Stage, Wishes, free_ports
-from simulator.screen.glyphs import glyphs_for
 
 LINE_S = 1.0
 

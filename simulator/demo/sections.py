@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from simulator.demo.journal import CLEAR, CLOUDY, Event
+from astrameter.console.drawing.bars import level
+from astrameter.console.drawing.batteries import battery_marks, battery_table, columns_for, watts
+from astrameter.console.drawing.glyphs import Glyphs
+from astrameter.console.drawing.grid import Marks, bar_scale_w, grid_lines
+from astrameter.console.drawing.plot import Series, dots_across, plot, scale_for
+from astrameter.console.drawing.spans import Line, Span, flow, spread
+from astrameter.console.drawing.words import money
+from simulator.demo.journal import CLEAR, CLOUDY
 from simulator.demo.model import TREND_S, Snapshot
-from simulator.screen.bars import balance, level
-from simulator.screen.batteries import battery_marks, battery_table, columns_for, watts
-from simulator.screen.glyphs import Glyphs
-from simulator.screen.plot import Series, dots_across, plot, scale_for
-from simulator.screen.spans import Line, Span, cut, fit, flow, spread, width
-
-Marks = list[tuple[int, Line]]
-
-EVEN_W = 75.0
-"""Grid power that counts as balanced."""
 
 _PEAK_POINTS = 120
-_BAR_SCALES_W = (500.0, 1000.0, 2000.0, 3000.0, 5000.0, 10_000.0)
-_LABEL = 6
 _WIDE_PLOT = 110
-
-
-def clock(second_of_day: float, *, seconds: bool = False) -> str:
-    """``10:42``, or ``10:42:07``."""
-    at_s = int(second_of_day) % 86_400
-    text = f"{at_s // 3600:02d}:{at_s // 60 % 60:02d}"
-    return f"{text}:{at_s % 60:02d}" if seconds else text
-
-
-def money(cents: float, digits: int = 2) -> str:
-    """``-1.23 ct``, or ``1.23 EUR`` for larger sums; there is no minus zero."""
-    if abs(cents) >= 1000:
-        return f"{cents / 100:.2f} EUR"
-    return f"{round(cents, digits) + 0:.{digits}f} ct"
 
 
 def _signed(value: float, digits: int) -> str:
@@ -44,55 +23,15 @@ def _signed(value: float, digits: int) -> str:
 # ---------------------------------------------------------------------------------- grid
 
 
-def grid_marks(columns: int, glyphs: Glyphs) -> Marks:
-    """The legend of the bars, at their centre."""
-    marks: Marks = [(1, [("heading", " Grid ")])]
-    before, bar = _grid_columns(columns)
-    if bar >= 24:
-        centre = before + (bar - 1) // 2
-        marks.append((centre - 9, [("export", f"export {glyphs.less}")]))
-        marks.append((centre + 2, [("import", f"{glyphs.more} import")]))
-    return marks
-
-
-def grid_lines(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]:
+def grid_of(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]:
     """Each phase, and the sum of all."""
-    _, bar = _grid_columns(columns)
-    largest = bar_scale_w(snapshot)
-    rows = [*zip("ABC", snapshot.grid_w, strict=True), ("sum", snapshot.total_w)]
-    lines: list[Line] = []
-    for name, power_w in rows:
-        total = name == "sum"
-        style = grid_style(power_w) if total else "value"
-        lines.append(
-            [
-                ("strong" if total else "dim", f" {name:<4}"),
-                (style, watts(power_w, 8)),
-                ("", " "),
-                *balance(power_w, largest, bar, glyphs, ("export", "import"), thick=total),
-                ("", " "),
-            ]
-        )
-    return lines
+    return grid_lines(snapshot.grid_w, snapshot.total_w, scale_w(snapshot), columns, glyphs)
 
 
-def bar_scale_w(snapshot: Snapshot) -> float:
-    """The largest power a bar of the grid shows: round, and above all of the last minute."""
+def scale_w(snapshot: Snapshot) -> float:
+    """The largest power a bar of the grid shows: above all of the last minute."""
     _, peak_w = snapshot.trends.phase_peak_w.extremes(_PEAK_POINTS)
-    peak_w = max(peak_w, abs(snapshot.total_w), *map(abs, snapshot.grid_w))
-    return next((scale for scale in _BAR_SCALES_W if peak_w <= scale), _BAR_SCALES_W[-1])
-
-
-def grid_style(power_w: float) -> str:
-    """Green when it earns or is balanced, red when it costs."""
-    if abs(power_w) <= EVEN_W:
-        return "good"
-    return "bad" if power_w > 0 else "export"
-
-
-def _grid_columns(columns: int) -> tuple[int, int]:
-    """Columns before the bar, and of the bar."""
-    return 14, max(0, columns - 15)
+    return bar_scale_w(max(peak_w, abs(snapshot.total_w), *map(abs, snapshot.grid_w)))
 
 
 # ---------------------------------------------------------------------------------- house
@@ -206,22 +145,4 @@ def money_lines(snapshot: Snapshot, columns: int) -> list[Line]:
             left.append(("dim", f" {remark}"))
         right: list[Span] = [(style, money(cents)), ("", " ")]
         lines.append(spread(left, right, columns))
-    return lines
-
-
-# --------------------------------------------------------------------------------- events
-
-
-def event_lines(events: Sequence[Event], columns: int, rows: int, glyphs: Glyphs) -> list[Line]:
-    """The newest events, newest last."""
-    newest = list(events)[-rows:] if rows > 0 else []
-    lines: list[Line] = []
-    for event in newest:
-        room = columns - _LABEL - 2
-        text = event.text
-        if width(text) > room:
-            text = cut(text, max(0, room - 1)) + glyphs.ellipsis
-        lines.append(
-            fit([("dim", f" {clock(event.at_s)} "), (event.style, text)], columns),
-        )
     return lines

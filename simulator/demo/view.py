@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from astrameter.console.drawing.batteries import watts
+from astrameter.console.drawing.glyphs import Glyphs
+from astrameter.console.drawing.grid import Marks, grid_marks
+from astrameter.console.drawing.log import event_lines
+from astrameter.console.drawing.panels import Box, Panel, compose
+from astrameter.console.drawing.spans import Line, Span, fit, spread, width_of
+from astrameter.console.drawing.words import clock
 from simulator.demo.layout import BATTERIES, EVENTS, GRID, HOUSE, MONEY, POWER, lay_out
 from simulator.demo.model import Snapshot
 from simulator.demo.sections import (
-    Marks,
-    clock,
-    event_lines,
     fleet_lines,
     fleet_marks,
-    grid_lines,
-    grid_marks,
+    grid_of,
     house_lines,
     house_marks,
     money_lines,
     power_lines,
     power_marks,
 )
-from simulator.screen.batteries import watts
-from simulator.screen.glyphs import Glyphs
-from simulator.screen.panels import Box, Panel, compose
-from simulator.screen.spans import Line, Span, fit, spread, width_of
 
 KEYS = (
     ("k", "kettle"),
@@ -87,7 +86,7 @@ def _panel(which: int, box: Box, snapshot: Snapshot, glyphs: Glyphs) -> Panel:
     lines: list[Line]
     marks: Marks
     if which == GRID:
-        lines, marks = grid_lines(snapshot, columns, glyphs), grid_marks(columns, glyphs)
+        lines, marks = grid_of(snapshot, columns, glyphs), grid_marks(columns, glyphs)
     elif which == HOUSE:
         lines = house_lines(snapshot, columns, rows, glyphs)
         marks = house_marks(snapshot, glyphs)

@@ -30,6 +30,8 @@ class EventResult:
     """How the grid came to rest after one event.
 
     :ivar settle_s: until it stayed within the band; until the window's end when it did not.
+    :ivar disturbed_w: the grid power that it began with.
+    :ivar bound_s: the least that the plant allows; None when it does not allow it at all.
     """
 
     at_s: float
@@ -37,6 +39,13 @@ class EventResult:
     settled: bool
     settle_s: float
     overshoot_w: float
+    bound_s: float | None = 0.0
+    disturbed_w: float = 0.0
+
+    @property
+    def ratio(self) -> float | None:
+        """Settling over the bound; None without a bound or when it is 0."""
+        return self.settle_s / self.bound_s if self.bound_s else None
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -50,8 +59,11 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def event_results(run: Recording) -> list[EventResult]:
-    """One result for each labelled event that disturbed the grid."""
+def event_results(run: Recording, *, every: bool = False) -> list[EventResult]:
+    """One result for each labelled event that disturbed the grid.
+
+    :param every: also for those that did not, as ``steering-scenarios.json`` counts.
+    """
     times = [o.at_s for o in run.observations]
     marks = run.marks
     found = []
@@ -59,14 +71,19 @@ def event_results(run: Recording) -> list[EventResult]:
         end_s = min(run.duration_s, at_s + LONGEST_WINDOW_S)
         if number + 1 < len(marks):
             end_s = min(end_s, marks[number + 1][0])
-        window = run.observations[bisect_left(times, at_s) : bisect_right(times, end_s)]
-        if window and abs(window[0].grid_w) >= SETTLED_W:
-            found.append(_result(at_s, label, end_s, window))
+        end = bisect_left if run.ends_before_next and end_s < run.duration_s else bisect_right
+        window = run.observations[bisect_left(times, at_s) : end(times, end_s)]
+        if window and (every or abs(window[0].grid_w) >= SETTLED_W):
+            bound_s = run.bounds_s[number] if number < len(run.bounds_s) else 0.0
+            found.append(_result(at_s, label, end_s, window, bound_s))
     return found
 
 
-def _result(at_s: float, label: str, end_s: float, window: list[Observation]) -> EventResult:
-    sign = 1 if window[0].grid_w > 0 else -1
+def _result(
+    at_s: float, label: str, end_s: float, window: list[Observation], bound_s: float | None
+) -> EventResult:
+    first_w = window[0].grid_w
+    sign = 1 if first_w > 0 else -1
     overshoot_w = max(0.0, *(-sign * o.grid_w for o in window))
     calm_since_s: float | None = None
     for one in window:
@@ -75,8 +92,10 @@ def _result(at_s: float, label: str, end_s: float, window: list[Observation]) ->
         elif calm_since_s is None:
             calm_since_s = one.at_s
         elif one.at_s - calm_since_s >= SETTLED_FOR_S:
-            return EventResult(at_s, label, True, calm_since_s - at_s, overshoot_w)
-    return EventResult(at_s, label, False, end_s - at_s, overshoot_w)
+            return EventResult(
+                at_s, label, True, calm_since_s - at_s, overshoot_w, bound_s, first_w
+            )
+    return EventResult(at_s, label, False, end_s - at_s, overshoot_w, bound_s, first_w)
 
 
 def metrics(run: Recording) -> dict[str, float]:
@@ -110,13 +129,27 @@ def metrics(run: Recording) -> dict[str, float]:
 def _extras(run: Recording) -> dict[str, float]:
     """What the predecessor's evaluation lacks: stored energy, phases, age of samples."""
     socs = [soc for o in run.observations for soc in o.socs]
+    results = event_results(run)
+    ratios = [r.ratio for r in results if r.ratio is not None and r.settled]
+    bounds = [r.bound_s for r in results if r.bound_s is not None]
     return {
+        "bound_mean_s": round(_mean(bounds), 1),
+        "settle_ratio": round(_mean(ratios), 2),
+        "unsettled_avoidable": sum(not r.settled and r.bound_s is not None for r in results),
         "soc_min": round(min(socs, default=0.0), 3),
         "soc_max": round(max(socs, default=0.0), 3),
         "phase_import_wh": round(sum(run.imports_wh), 1),
         "phase_export_wh": round(sum(run.exports_wh), 1),
+        **{
+            f"{way}_{phase}_wh": round(energy_wh, 1)
+            for way, energies in (("import", run.imports_wh), ("export", run.exports_wh))
+            for phase, energy_wh in zip("abc", energies, strict=True)
+        },
         "oldest_sample_s": round(run.oldest_sample_s, 1),
+        "mean_sample_age_s": round(run.age_sum_s / run.polls, 2) if run.polls else 0.0,
         "unanswered_polls": run.unanswered,
+        "rejected_answers": run.rejected,
+        "interlocks": run.conflicts,
     }
 
 
@@ -202,7 +235,7 @@ def _energy(run: Recording, pairs: Pairs) -> dict[str, float]:
             avoidable_export_wh -= energy_wh * _could_charge(run, one)
     cost_ct = (IMPORT_CT_PER_KWH * import_wh - EXPORT_CT_PER_KWH * export_wh) / 1000
     oracle_ct, oracle_wh = _oracle(run, pairs)
-    stored_wh = _stored(run, run.observations[-1]) if run.observations else 0.0
+    stored_wh = _stored(run, run.observations[-1]) - run.given_wh if run.observations else 0.0
     left_ct = STORED_CT_PER_KWH * (oracle_wh - stored_wh) / 1000
     return {
         "import_wh": round(import_wh, 1),

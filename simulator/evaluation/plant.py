@@ -39,6 +39,13 @@ class Plant:
         self._factor = self._factor if factor is None else factor
         self.household.set_solar(self._sun_w * self._factor)
 
+    @property
+    def expected_w(self) -> float:
+        """What the house takes now, without the noise."""
+        house = self.household
+        loads_w = sum(load.power_w for load in house.loads if load.active)
+        return sum(house.base_load_w) + loads_w - house.solar_w
+
     def _grid_at(self, _now: float) -> PhaseWatts:
         """The true grid power (evaluation.md section 2, step 8a); the noise is drawn anew."""
         a, b, c = self.household.contribution()

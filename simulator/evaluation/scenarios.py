@@ -15,6 +15,9 @@ from simulator.evaluation.script import (
     sun,
     washer,
 )
+from simulator.evaluation.stochastic import living, passing_clouds
+from simulator.evaluation.stochastic import loads as appliances
+from simulator.evaluation.traces import Trace
 from simulator.household import Load
 
 EFFICIENT: Mapping[str, Any] = {"min_efficient_power": 150, "efficiency_rotation_interval": 900}
@@ -199,6 +202,87 @@ SCENARIOS: dict[str, Scenario] = {
     for scenario in sorted(group(), key=lambda one: one.name)
 }
 """The 27 scenarios that need no recorded traces, by name."""
+
+
+def _lived_in() -> list[Scenario]:
+    """The stochastic household in place of recorded traces."""
+    given: dict[str, Any] = {
+        "duration_s": 3600.0,
+        "base_w": (140.0, 0.0, 0.0),
+        "meter": (1.0, 0.8),
+        "scripts": (living,),
+        "loads": appliances(),
+    }
+    small = replace(_C, capacity_wh=2560.0, initial_soc=0.35)
+    sunny = {"duration_s": 5400.0, "scripts": (living, passing_clouds(1900))}
+    one_lives = "correlated load"
+    return [
+        _steps("single_venus_household", _C, **given, stresses=one_lives),
+        _steps(
+            "single_venus_household_drain",
+            small,
+            **{**given, "duration_s": 10800.0},
+            stresses="running empty",
+        ),
+        _steps(
+            "single_venus_household_pv",
+            replace(_C, initial_soc=0.4),
+            **{**given, **sunny},
+            stresses="clouds that come and go",
+        ),
+        _steps("two_venus_household/fair", _C, battery(1), **given, stresses=one_lives),
+        _steps(
+            "two_venus_household/eff",
+            _C,
+            battery(1),
+            **given,
+            tuning={**EFFICIENT, "min_efficient_power": 500},
+        ),
+    ]
+
+
+def traced(trace: Trace) -> list[Scenario]:
+    """The scenarios that are played with a recorded trace.
+
+    :raises TraceError: when it is too short.
+    """
+    if trace.sun_w:
+        sunny = replace(_C, initial_soc=0.4)
+        return [_on_trace("single_venus_pv", trace, 5400.0, (1.0, 0.5), sunny)]
+    small = replace(_C, capacity_wh=2560.0, initial_soc=0.35)
+    efficient = {**EFFICIENT, "min_efficient_power": 500}
+    late = (1.0, 0.8)
+    two = (_C, battery(1))
+    return [
+        _on_trace("single_venus_trace", trace, 3600.0, late, _C),
+        _on_trace("single_venus_drain", trace, 10800.0, (1.0, 0.5), small),
+        _on_trace("two_venus_trace/fair", trace, 3600.0, late, *two),
+        _on_trace("two_venus_trace/eff", trace, 3600.0, late, *two, tuning=efficient),
+    ]
+
+
+def _on_trace(
+    name: str,
+    trace: Trace,
+    duration_s: float,
+    meter: tuple[float, float],
+    *batteries: BatteryConfig,
+    **more: Any,
+) -> Scenario:
+    return Scenario(
+        name,
+        batteries,
+        duration_s,
+        (0.0, 0.0, 0.0),
+        meter=meter,
+        scripts=(trace.piece(duration_s),),
+        stresses=f"recorded load ({trace.name})",
+        **more,
+    )
+
+
+LIVED_IN: dict[str, Scenario] = {scenario.name: scenario for scenario in _lived_in()}
+"""The scenarios with the stochastic household, by name."""
 
 PLANTS = ("field", "classic")
 """Today's firmware, and what the predecessor simulates."""

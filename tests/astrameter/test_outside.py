@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as WaitedTooLong
@@ -16,7 +19,12 @@ from twisted.web.client import Agent, readBody
 from twisted.web.server import Site
 
 from astrameter.appliance import Appliance, Surroundings
+from astrameter.backoff import Backoff
 from astrameter.config import load_text
+from astrameter.ct.wire import encode
+from astrameter.metrics.exposition import MAX_BATTERIES
+from astrameter.metrics.service import GOOD_FOR_S
+from astrameter.mqtt import MqttClient, MqttSettings
 from tests.astrameter.marstek.cloud_stub import (
     ADD,
     DATE,
@@ -29,11 +37,13 @@ from tests.astrameter.marstek.cloud_stub import (
     CloudStub,
 )
 from tests.astrameter.test_process import ProcessCase
+from tests.mosquitto import Mosquitto
 from tests.process import Watched
 from tests.redis_server import RedisServer
 
 reactor: Any = _reactor
 MAC = "aabbccddee01"
+BATTERY = f"astrameter/ct002/device-1/consumer/{MAC}"
 NO_DISK = {"STATE_DIRECTORY": "", "HOME": "", "XDG_STATE_HOME": ""}
 PAUSED = {"active": False}
 
@@ -106,7 +116,125 @@ class State(ProcessCase):
         self.assertLess(await self.stop(daemon), 2.0)
 
 
-class InRedis(ProcessCase):
+class Persistent(ProcessCase):
+    async def persistent_ask(self, power_w: int = 0) -> list[str]:
+        """The first answer; a battery asks until it gets one."""
+        while True:
+            try:
+                return await self.battery.ask(self.ct_port, "A", power_w, within_s=1.0)
+            except WaitedTooLong:
+                continue
+
+
+class Commanded(Persistent):
+    """A daemon whose owner changes things by MQTT, at a real broker."""
+
+    timeout = 110
+
+    async def begin(self, *more: str) -> None:
+        self.broker = Mosquitto(reactor, str(self.directory / "broker"))
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.broker.stop()))
+        await self.broker.start()
+        self.published: dict[str, Any] = {}
+        settings = MqttSettings("127.0.0.1", self.broker.port)
+        self.client = MqttClient(reactor, settings, "TEST", backoff=Backoff(0.05, 0.2))
+        self.client.subscribe(BATTERY, self.take)
+        self.client.startService()
+        self.addCleanup(self.client.stopService)
+        broker = f"[MQTT_INSIGHTS]\nBROKER = 127.0.0.1\nPORT = {self.broker.port}\n"
+        self.write_config(active=True, more="".join((broker, *more)))
+        await self.until(lambda: self.client.connected)
+
+    def take(self, _topic: str, payload: bytes, _retained: bool) -> None:
+        self.published = json.loads(payload)
+
+    async def until(self, true: Callable[[], Any]) -> None:
+        give_up_at = reactor.seconds() + 20.0
+        while not true():
+            self.assertLess(reactor.seconds(), give_up_at)
+            await deferLater(reactor, 0.01)
+
+    async def wish(self, target_w: int) -> None:
+        """Not retained: the broker does not remember it."""
+        await self.client.publish(f"{BATTERY}/manual_target/set", str(target_w), qos=1)
+
+    async def known_target(self) -> Any:
+        """What the daemon believes when a battery has asked."""
+        self.published = {}
+        power_w = 0
+        while not self.published:
+            power_w = (power_w + 7) % 50  # what does not change is not published
+            await self.persistent_ask(power_w)
+            await deferLater(reactor, 0.05)
+        return self.published["manual_target"]
+
+
+class KilledAtWork(Commanded):
+    ROUNDS = 6
+
+    def kept(self) -> int:
+        path = self.directory / "state" / "state.json"
+        if not path.exists():
+            return 0
+        entry = json.loads(path.read_bytes())["entries"].get(f"battery/ct002/{MAC}", {})
+        return int(entry.get("value", {}).get("manual_target", 0))
+
+    async def test_kill_9_with_changes_in_flight_loses_none_that_was_kept(self) -> None:
+        chance = random.Random(5)
+        await self.begin()
+        last = sent = in_flight = 0
+        for _ in range(self.ROUNDS):
+            daemon = self.start()
+            await daemon.line("connected to the broker")
+            self.assertEqual(await self.known_target(), last)
+            sent += 1
+            await self.wish(sent)
+            await self.until(lambda before=last: self.kept() > before)
+            for _ in range(chance.randrange(3, 40)):
+                await deferLater(reactor, chance.random() * 0.003)
+                sent += 1
+                self.client.publish(f"{BATTERY}/manual_target/set", str(sent), qos=1)
+            durable = self.kept()
+            daemon.signal("KILL")
+            await daemon.ended()
+            last = self.kept()
+            self.assertGreaterEqual(last, durable)
+            self.assertLessEqual(last, sent)
+            in_flight += sent - last
+        # The test is worth something only when there was something to lose.
+        self.assertGreater(in_flight, 0)
+
+
+class InRedisByMqtt(Commanded):
+    async def test_stopped_and_started_again_it_has_what_was_changed_meanwhile(self) -> None:
+        server = RedisServer(reactor)
+        self.addCleanup(lambda: Deferred.fromCoroutine(server.stop()))
+        await server.start()
+        await self.begin(f"[STATE]\nURI = redis://127.0.0.1:{server.port}\n")
+        daemon = self.start(environ=NO_DISK)
+        await daemon.line("connected to the broker")
+        await self.known_target()
+        await self.wish(150)
+        while "150" not in await server.ask("HGET", "astrameter:state", f"battery/ct002/{MAC}"):
+            await deferLater(reactor, 0.02)
+        await server.stop()
+        await daemon.line("WARNING:.*keeping changes in Redis at .* failed")
+        await self.wish(250)
+        await self.until(lambda: self.published["manual_target"] == 250)
+        self.assertEqual(await self.known_target(), 250)
+        await server.start()
+        await daemon.line("Redis at .* works again")
+        while "250" not in await server.ask("HGET", "astrameter:state", f"battery/ct002/{MAC}"):
+            await deferLater(reactor, 0.02)
+        daemon.signal("KILL")
+        await daemon.ended()
+        daemon = self.start(environ=NO_DISK)
+        await daemon.line("connected to the broker")
+        self.assertEqual(await self.known_target(), 250)
+        await self.stop(daemon)
+
+
+class InRedis(Persistent):
     """A daemon without a disk, whose memory is elsewhere."""
 
     async def begin(self) -> RedisServer:
@@ -120,19 +248,11 @@ class InRedis(ProcessCase):
         self.write_config(active=True, more=state)
         return server
 
-    async def answer(self) -> list[str]:
-        """The first answer; a battery asks until it gets one."""
-        while True:
-            try:
-                return await self.battery.ask(self.ct_port, "A", 300)
-            except WaitedTooLong:
-                continue
-
     async def test_a_paused_battery_is_paused_from_its_first_answer_on(self) -> None:
         await self.begin()
         daemon = self.start(environ=NO_DISK)
         await daemon.line("AstraMeter .* runs")
-        self.assertEqual((await self.answer())[4], "-300")
+        self.assertEqual((await self.persistent_ask(300))[4], "-300")
         self.assertLess(await self.stop(daemon), 2.0)
 
     async def test_a_frozen_server_delays_the_first_answer_and_no_other(self) -> None:
@@ -141,10 +261,10 @@ class InRedis(ProcessCase):
         daemon = self.start(environ=NO_DISK)
         await daemon.line("AstraMeter .* runs")
         await daemon.line("Redis server .* did not answer")
-        self.assertNotEqual((await self.answer())[4], "-300")
+        self.assertNotEqual((await self.persistent_ask(300))[4], "-300")
         server.thaw()
         await daemon.line("Redis .* works again")
-        self.assertEqual((await self.answer())[4], "-300")
+        self.assertEqual((await self.persistent_ask(300))[4], "-300")
         self.assertLess(await self.stop(daemon), 4.0)
         kept = await server.ask("HGET", "astrameter:state", "device/ct002")
         self.assertIn('{"id":"device-1"}', kept)
@@ -259,6 +379,32 @@ class ForPrometheus(ProcessCase):
             self.assertIn(line, text)
         await self.stop(daemon)
         self.assertNotIn("Traceback", daemon.output)
+
+    async def test_thousands_of_invented_batteries_do_not_swell_it(self) -> None:
+        self.write_config(active=True)
+        await self.start().line("works")
+        told = 0
+        while told < MAX_BATTERIES:
+            # Some come again, which makes batteries of them; most come once.
+            for number in [*3 * [*range(200)], *range(1000, 3000)]:
+                invented = ["VNSE3-0", f"{number:012X}", "HME-4", "112233445566", "A", "0"]
+                self.battery.transport.write(encode(invented), ("127.0.0.1", self.ct_port))
+                if number % 20 == 0:
+                    await deferLater(reactor, 0.002)
+            text = await self.scrape()
+            samples = [
+                one
+                for family in text_string_to_metric_families(text)
+                for one in family.samples
+                if one.name.startswith("astrameter_")
+            ]
+            told = len({one.labels["battery"] for one in samples if "battery" in one.labels})
+            self.assertLessEqual(told, MAX_BATTERIES)
+            self.assertLess(len(samples), 5 * MAX_BATTERIES + 100)
+            self.assertLess(len(text), 100_000)
+            await deferLater(reactor, GOOD_FOR_S)  # the same again until then
+        (known,) = [one.value for one in samples if one.name == "astrameter_batteries"]
+        self.assertGreaterEqual(known, MAX_BATTERIES)
 
 
 class AtHome(SynchronousTestCase):

@@ -200,7 +200,8 @@ class Reloading(ProcessCase):
         await self._reload(daemon, "was re-read")
         answer = await self.battery.ask(self.ct_port)
         self.assertEqual(answer[7], "463")
-        await self.assertFailure(self.battery.ask(before), defer.TimeoutError)
+        unheard = self.battery.ask(before, within_s=1.0)
+        await self.assertFailure(unheard, defer.TimeoutError)
 
     async def test_sigusr1_re_reads_too(self) -> None:
         self.write_config()

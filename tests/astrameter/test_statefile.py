@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -70,16 +71,54 @@ class Files(SynchronousTestCase):
         self.assertRaises(StateError, replace_file, self.path, b"two")
         self.assertEqual(victim.read_bytes(), b"root")
 
-    def test_a_write_that_fails_leaves_the_old_file(self) -> None:
+    def test_a_full_disk_leaves_the_old_file_and_is_told_with_the_mend(self) -> None:
+        """The kernel itself says that there is no space: that is what /dev/full is for."""
+        replace_file(self.path, b"one")
+        really_open = os.open
+
+        def on_a_full_disk(path: Path, flags: int, *more: int) -> int:
+            written = str(path).endswith(".new")
+            return really_open("/dev/full" if written else path, flags, *more)
+
+        self.patch(statefile.os, "open", on_a_full_disk)
+        for content in (b"two", b"x" * 300_000):
+            error = self.assertRaises(StateError, replace_file, self.path, content)
+            self.assertEqual(
+                str(error),
+                f"{self.path} cannot be written: No space left on device: make room there",
+            )
+        self.assertEqual(read_file(self.path), b"one")
+
+    def test_a_disk_that_cannot_make_it_durable_leaves_the_old_file(self) -> None:
         replace_file(self.path, b"one")
 
-        def full(_handle: int) -> None:
-            raise OSError(28, "No space left on device")
+        def broken(_handle: int) -> None:
+            raise OSError(errno.EIO, "Input/output error")
 
-        self.patch(statefile.os, "fsync", full)
+        self.patch(statefile.os, "fsync", broken)
         error = self.assertRaises(StateError, replace_file, self.path, b"two")
-        self.assertEqual(str(error), f"{self.path} cannot be written: No space left on device")
+        self.assertIn("Input/output error: look after that disk", str(error))
         self.assertEqual(read_file(self.path), b"one")
+
+    def test_each_trouble_is_told_with_its_mend(self) -> None:
+        for number, mend in (
+            (errno.EACCES, "let the user of the daemon do that"),
+            (errno.EROFS, "mount it writable"),
+            (errno.EDQUOT, "make room"),
+        ):
+
+            def refuse(*_arguments: object, number: int = number) -> int:
+                raise OSError(number, os.strerror(number))
+
+            self.patch(statefile.os, "open", refuse)
+            error = self.assertRaises(StateError, replace_file, self.path, b"two")
+            self.assertIn(f"{os.strerror(number)}: {mend}", str(error))
+
+    def test_a_place_below_a_file_is_told_with_the_mend(self) -> None:
+        self.path.parent.parent.write_bytes(b"a file")
+        for place in (self.path, self.path.parent):
+            error = self.assertRaises(StateError, replace_file, place, b"two")
+            self.assertIn("set STATE_DIRECTORY to a directory", str(error))
 
     def test_a_file_that_is_too_large_is_not_read(self) -> None:
         replace_file(self.path, b"x" * (MAX_SIZE + 1))

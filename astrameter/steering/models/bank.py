@@ -11,7 +11,7 @@ from astrameter.steering.models.learned import LearnedLaw
 from astrameter.steering.models.venus_c import VenusC
 
 _FORGET = 0.9
-_MOST_W = 60.0
+_MOST_W = 150.0
 _BETTER_BY = 75.0
 _TELLING_W = 12.0
 _PROOF_W = 15.0

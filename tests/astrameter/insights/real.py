@@ -33,7 +33,7 @@ from tests.mosquitto import Mosquitto
 
 reactor: Any = real_reactor
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 
 
 def asynchronous(
@@ -123,10 +123,14 @@ class RealCase(TestCase):
             client.subscribe(topic, handler)
         client.startService()
         self.addCleanup(client.stopService)
-        await self.until(lambda: client.connected, "a connection")
-        # The broker handles what a client sends in order: this one is behind the subscription.
-        await client.publish("fence", "", qos=1)
+        await self.connected(client)
         return client
+
+    async def connected(self, client: MqttClient) -> None:
+        """It is, and the broker knows its subscriptions."""
+        await self.until(lambda: client.connected, "a connection")
+        # The broker handles what a client sends in order: this one is behind the subscriptions.
+        self.assertTrue(await client.publish("fence", "", qos=1))
 
     async def watch(self, port: int, topic: str = "#") -> MqttClient:
         def take(topic: str, payload: bytes, _retained: bool) -> None:

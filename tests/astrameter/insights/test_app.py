@@ -206,6 +206,8 @@ class Answering(HouseCase):
         slow.callback((5.0,))
         settle(self.clock)
         self.assertEqual(self.news(), [])
+        self.managed.put("HME-4", Managed("02b250000001"))
+        self.assertEqual(set(self.insights._app._by_topic), {ASK, ASK_NEW})  # type: ignore[union-attr]
 
 
 class Broadcasting(HouseCase):

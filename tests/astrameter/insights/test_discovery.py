@@ -133,3 +133,84 @@ class Documents(SynchronousTestCase):
             word = "true" if value == component["payload_on"] else "false"
             rendered = re.sub(r'\{\{ "true" if value == "ON" else "false" \}\}', word, template)
             self.assertEqual(json.loads(rendered), {"active_control": wanted})
+
+
+class Refusing(SynchronousTestCase):
+    """The rules would notice."""
+
+    topic = PLAIN.config(PLAIN.consumer_node("d", "b"))
+
+    def setUp(self) -> None:
+        text = MAKERS["A"].consumer("d", "b", "HMJ-2", rotates=True)
+        self.document: dict[str, Any] = json.loads(text)
+        self.components: dict[str, dict[str, Any]] = self.document["components"]
+
+    def faults(self) -> str:
+        return " ".join(faults(self.topic, json.dumps(self.document)))
+
+    def test_what_is_wrong_with_a_component(self) -> None:
+        for key, change, fault in (
+            ("phase", {"unique_id": ...}, "unique_id is missing"),
+            ("phase", {"state_topic": ...}, "state_topic is missing"),
+            ("phase", {"options": ...}, "options go with"),
+            ("phase", {"unit_of_measurement": "x"}, "enum is not measured in x"),
+            ("phase", {"entity_category": "config"}, "no such entity_category"),
+            ("last_seen", {"state_class": "measurement"}, "timestamp is no number"),
+            ("reported_power", {"unit_of_measurement": "kWh"}, "power is not measured in kWh"),
+            ("reported_power", {"state_class": "mean"}, "no such state_class"),
+            ("reported_power", {"device_class": "watts"}, "no device_class watts"),
+            ("reported_power", {"stat_t": "x"}, "unknown key stat_t"),
+            ("reported_power", {"platform": "switch", "command_topic": ...}, "command_topic is"),
+            ("reported_power", {"platform": "light"}, "no platform light"),
+            ("reported_power", {"state_topic": "a/+/b"}, "cannot be published to"),
+            ("manual_target", {"min": 5, "max": 5}, "min is below max"),
+            ("manual_target", {"mode": "knob"}, "no such mode"),
+            ("min_dc_output", {"step": 0}, "step is at least"),
+            ("active", {"state_off": "True"}, "on and off are the same"),
+            ("active", {"name": 5}, "the name is text"),
+        ):
+            self.setUp()
+            merged = {**self.components[key], **change}
+            self.components[key] = {k: v for k, v in merged.items() if v is not ...}
+            self.assertIn(fault, self.faults())
+
+    def test_what_is_wrong_with_a_document(self) -> None:
+        for path, value, fault in (
+            ("cmps", {}, "unknown key cmps"),
+            ("origin", {"sw_version": "1"}, "the origin has no name"),
+            ("origin", {"name": "x", "url": "1"}, "unknown key url of the origin"),
+            ("device", {"name": "x"}, "neither identifiers nor connections"),
+            ("device", {"identifiers": "x", "via_device": ["y"]}, "via_device of the device"),
+            ("availability", [{"payload_available": "x"}], "no availability"),
+            ("availability_mode", "most", "availability_mode"),
+        ):
+            self.setUp()
+            self.document[path] = value
+            self.assertIn(fault, self.faults())
+        self.setUp()
+        self.topic = "homeassistant/device/a.b/config"
+        self.assertIn("no discovery topic", self.faults())
+
+    def test_what_does_not_fit_together(self) -> None:
+        other = PLAIN.config("other")
+        texts = dict.fromkeys((self.topic, other), json.dumps(self.document))
+        found = " ".join(faults_of_all(texts, {}))
+        self.assertIn("is in", found)
+        self.assertIn("nobody announces the device astrameter_ct002_d", found)
+
+    def test_values_that_an_entity_refuses(self) -> None:
+        state = {**next(c["json"] for c in states("/consumer/"))}
+        for change, fault in (
+            ({"phase": "E"}, "is none of"),
+            ({"active": "yes"}, "neither on nor off"),
+            ({"last_seen": "2026-11-21T05:31:04"}, "no time with a zone"),
+            ({"reported_power": "5"}, "is no number"),
+            ({"manual_target": 20_000.0}, "out of range"),
+        ):
+            standing = {self.document["state_topic"]: json.dumps({**state, **change})}
+            texts = {self.topic: json.dumps(self.document)}
+            self.assertIn(fault, " ".join(faults_of_all(texts, standing)))
+        del state["ct_mac"]
+        standing = {self.document["state_topic"]: json.dumps(state)}
+        texts = {self.topic: json.dumps(self.document)}
+        self.assertIn("has no ct_mac", " ".join(faults_of_all(texts, standing)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from astrameter.insights.leftovers import (
     REMOVE_AFTER_S,
     Leftovers,
     Verdict,
+    in_our_name,
 )
 from astrameter.insights.topics import Kind, Place, Topics
 from tests.astrameter.insights.rig import MAC, HouseCase
@@ -45,7 +47,9 @@ class Judging(SynchronousTestCase):
         return Place(kind, place.device) in self.existing
 
     def find(self, node: str, text: str) -> str | None:
-        return self.leftovers.found(TOPICS.config(node), text.encode(), 0.0)
+        found = in_our_name(TOPICS, TOPICS.config(node), text.encode())
+        suspicious = found is not None and self.leftovers.found(found, 0.0)
+        return found.state if found is not None and suspicious else None
 
     def find_ct(self, device: str) -> str:
         state = self.find(TOPICS.ct_node(device), DISCOVERY.ct(device, rotates=False))
@@ -120,7 +124,8 @@ class Judging(SynchronousTestCase):
         state = self.find_consumer("here")
         self.leftovers.told(state, seen(100), retained=True)
         self.standing[TOPICS.config(TOPICS.consumer_node("here", MAC))] = "announced"
-        self.assertEqual(self.cleared(), ())
+        self.assertEqual(self.leftovers.verdicts(1.0, TODAY), [Verdict(state)])
+        self.assertEqual(len(self.leftovers), 0)
 
     def test_what_we_announced_is_no_suspect(self) -> None:
         node = TOPICS.ct_node("here")
@@ -188,7 +193,7 @@ class Judging(SynchronousTestCase):
     @settings(deadline=None, derandomize=True)
     @given(st.binary(max_size=80))
     def test_anything_may_be_retained(self, payload: bytes) -> None:
-        self.leftovers.found("homeassistant/device/astrameter_x/config", payload, 0.0)
+        in_our_name(TOPICS, "homeassistant/device/astrameter_x/config", payload)
         self.leftovers.told("x", payload, retained=True)
         self.leftovers.availability("y", payload, True, 0.0)
 
@@ -245,6 +250,47 @@ class Cleaning(HouseCase):
         self.pass_time(CALL_AWAY_AFTER_S + 10.0, 5.0)
         offline = [one.topic for one in self.published() if one.payload == "offline"]
         self.assertEqual(offline, [Topics.availability(states[1])])
+
+    def retain_ct(self, *, rotates: bool) -> str:
+        config = TOPICS.config(TOPICS.ct_node("device-1"))
+        text = DISCOVERY.ct("device-1", rotates=rotates)
+        self.broker.retained[config] = text.encode()
+        return config
+
+    def announcements(self, config: str) -> list[dict[str, Any]]:
+        found = [one.json["components"] for one in self.published() if one.topic == config]
+        return [{key: one.get("unique_id") for key, one in each.items()} for each in found]
+
+    def test_an_entity_that_is_no_more_is_ended_explicitly_and_then_left_out(self) -> None:
+        config = self.retain_ct(rotates=True)
+        self.start()
+        self.pass_time(1.0)
+        self.poll()
+        first, second = self.announcements(config)
+        self.assertIsNone(first["force_rotation"])
+        self.assertNotIn("force_rotation", second)
+        self.assertEqual({**second, "force_rotation": None}, first)
+        self.assertIn(TOPICS.ct("device-1"), self.filters())
+        self.pass_time(6.0)
+        self.assertNotIn(TOPICS.ct("device-1"), self.filters())
+
+    def test_also_when_what_is_retained_comes_after_ours(self) -> None:
+        config = self.retain_ct(rotates=True)
+        self.make()
+        self.broker.reach = "down"
+        self.insights.startService()
+        self.poll()
+        self.broker.reach = "up"
+        self.pass_time(5.0)
+        self.assertEqual("force_rotation" in self.announcements(config)[-1], False)
+        self.assertIn("force_rotation", self.announcements(config)[-2])
+
+    def test_what_is_the_same_is_announced_once(self) -> None:
+        config = self.retain_ct(rotates=False)
+        self.start()
+        self.pass_time(1.0)
+        self.poll()
+        self.assertEqual(len(self.announcements(config)), 1)
 
     def test_listening_ends_and_does_not_come_back(self) -> None:
         self.start()

@@ -33,6 +33,12 @@ class Payloads(SynchronousTestCase):
     def ct_status(self, case: dict[str, Any]) -> None:
         self.assertEqual(payloads.ct_status(*case["json"].values()), json.dumps(case["json"]))
 
+    def test_the_sum_is_a_whole_number(self) -> None:
+        for steered_w, shown in ((463.0, 463), (-0.9, 0), (float("nan"), None)):
+            status = json.loads(payloads.ct_status(steered_w, True, 1))
+            self.assertIs(type(status["smooth_target"]), type(shown))
+            self.assertEqual(status["smooth_target"], shown)
+
     @each(list(states("/battery/")))
     def battery_state(self, case: dict[str, Any]) -> None:
         text = payloads.battery_state(shelly_answered("d", "i", case["json"], 1))

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from astrameter.backoff import Backoff
 from astrameter.deferreds import sleep
 from astrameter.mqtt import MqttClient, MqttSettings
+from tests.astrameter.mqtt.test_real_broker import LOOPBACK, self_signed
 from tests.astrameter.test_process import ProcessCase
 from tests.homeassistant import faults_of_all
 from tests.mosquitto import Mosquitto
@@ -21,6 +22,9 @@ MAC = "aabbccddee01"
 STATE = f"astrameter/ct002/device-1/consumer/{MAC}"
 CONFIG = f"homeassistant/device/astrameter_ct002_device-1_{MAC}/config"
 APP_MAC = "02b250b71db3"
+
+SOON_S = 8.0
+"""Containers are killed after 10 s; usually it takes 0.3 s."""
 
 
 class AtBroker(ProcessCase):
@@ -36,6 +40,7 @@ class AtBroker(ProcessCase):
         self.client.startService()
         self.addCleanup(self.client.stopService)
         await self.until(lambda: self.client.connected)
+        await self.client.publish("fence", "", qos=1)
 
     def take(self, topic: str, payload: bytes, _retained: bool) -> None:
         self.got.append((topic, payload.decode()))
@@ -68,9 +73,40 @@ class AtBroker(ProcessCase):
         await self.until(lambda: not json.loads(self.kept[STATE])["active"])
         fields = await self.battery.ask(self.ct_port, "B", 55)
         self.assertEqual(fields[5], "-55")
-        self.assertLess(await self.stop(daemon), 2.0)
+        self.assertLess(await self.stop(daemon), SOON_S)
         await self.until(lambda: self.kept["astrameter/status"] == "offline")
         self.assertNotIn("Traceback", daemon.output)
+
+    async def test_a_broker_that_is_killed_delays_no_answer_and_gets_everything_when_it_is_back(
+        self,
+    ) -> None:
+        await self.begin()
+        self.write_config(active=True, more=self.section("PUBLISH_INTERVAL = 0\n"))
+        daemon = self.start()
+        await daemon.line("connected to the broker")
+        await self.battery.ask(self.ct_port, "B", 55)
+        await self.until(lambda: CONFIG in self.kept)
+        before = {t for t in self.kept if t.startswith(("astrameter/", "homeassistant/"))}
+        await self.broker.stop("KILL")
+        self.kept.clear()
+        for power_w in range(60, 70):
+            await self.battery.ask(self.ct_port, "B", power_w, within_s=5.0)
+        await self.broker.start()
+        await self.until(lambda: before <= self.kept.keys())
+        self.assertEqual(json.loads(self.kept[STATE])["reported_power"], 69)
+        # Once for each reason: it hung up, it refuses connections.
+        self.assertIn(daemon.output.count("trying again"), (1, 2), daemon.output)
+        await daemon.line("again after")
+        self.assertLess(await self.stop(daemon), SOON_S)
+
+    async def test_a_killed_daemon_is_offline(self) -> None:
+        await self.begin()
+        self.write_config(active=True, more=self.section())
+        daemon = self.start()
+        await self.until(lambda: self.kept.get("astrameter/status") == "online")
+        daemon.signal("KILL")
+        await self.until(lambda: self.kept["astrameter/status"] == "offline")
+        await daemon.ended()
 
     async def test_a_retained_command_holds_at_the_first_poll_after_a_restart(self) -> None:
         await self.begin()
@@ -106,7 +142,7 @@ class AtBroker(ProcessCase):
         daemon.signal("HUP")
         await daemon.line("was re-read", since=seen)
         await self.until(lambda: self.kept["other/status"] == "offline")
-        self.assertLess(await self.stop(daemon), 2.0)
+        self.assertLess(await self.stop(daemon), SOON_S)
         self.assertNotIn("Traceback", daemon.output)
 
     async def test_the_app_is_answered_from_a_stored_registration(self) -> None:
@@ -125,4 +161,40 @@ class AtBroker(ProcessCase):
         await self.until(lambda: answer in [topic for topic, _ in self.got])
         self.assertTrue(self.kept[answer].startswith("pwr_a=450,pwr_b=-20,pwr_c=33,pwr_t=463,"))
         self.assertIn("ver_v=7,", self.kept[answer])
-        self.assertLess(await self.stop(daemon), 2.0)
+        self.assertLess(await self.stop(daemon), SOON_S)
+
+
+class Encrypted(ProcessCase):
+    password = "p@ss/w%rd"
+
+    def written(self, name: str, content: bytes) -> str:
+        path = self.directory.absolute() / name
+        path.write_bytes(content)
+        return str(path)
+
+    async def begin(self) -> str:
+        """A broker with a certificate of its own; gives the file of that."""
+        certificate, key = self_signed((LOOPBACK,))
+        files = self.written("certificate", certificate), self.written("key", key)
+        directory, users = str(self.directory / "broker"), {"me": self.password}
+        broker = Mosquitto(reactor, directory, users=users, tls=files)
+        self.addCleanup(lambda: Deferred.fromCoroutine(broker.stop()))
+        await broker.start()
+        uri = f"mqtts://me:p%40ss%2Fw%25rd@127.0.0.1:{broker.port}"
+        self.write_config(more=f"[MQTT_INSIGHTS]\nURI = {uri}\n")
+        return files[0]
+
+    async def test_one_line_is_enough(self) -> None:
+        certificate = await self.begin()
+        daemon = self.start(environ={"SSL_CERT_FILE": certificate})
+        await daemon.line("connected to the broker")
+        self.assertNotIn("p%40ss", daemon.output)
+        self.assertNotIn(self.password, daemon.output)
+
+    async def test_a_certificate_that_nobody_vouches_for_is_refused(self) -> None:
+        await self.begin()
+        daemon = self.start()
+        await daemon.line("no authority known to this system has signed")
+        await self.battery.ask(self.ct_port)
+        self.assertNotIn("p%40ss", daemon.output)
+        self.assertNotIn("connected to the broker", daemon.output)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,18 @@ from astrameter.insights.service import Insights
 from astrameter.insights.topics import Topics
 from astrameter.marstek.managed import Managed
 from astrameter.mqtt import MqttClient
+from tests.astrameter.insights.played import PlayedCase
 from tests.astrameter.insights.real import RealCase, asynchronous, reactor
 from tests.astrameter.insights.test_commands import payload_of
 from tests.astrameter.insights.vectors import (
     COMMANDS,
     COMMIT,
+    PURE,
     VECTORS,
     ct_answered,
     expected,
     shelly_answered,
 )
-from tests.mosquitto import Mosquitto
 from tests.vectors import each
 
 A_MAC = "02b250b71db3"
@@ -34,50 +34,15 @@ A_SHELLY = "shellyemg3-ec4609c439c2"
 C_SHELLY = "shellyproem50-ec4609c439c1"
 
 
-class Played(RealCase):
+class Publications(PlayedCase):
     async def begin(self, base: str, **options: Any) -> None:
         self.patch(views, "MIN_GRACE_S", 0.0)
         self.topics = Topics(base)
-        self.standing: dict[str, bytes] = {}
-        self.broker: Mosquitto = await self.start_broker()
+        self.broker = await self.start_broker()
         await self.watch(self.broker.port)
         self.service: Insights = self.insights(
             self.broker.port, base_topic=base, publish_interval=0.0, version="2.2.3", **options
         )
-
-    async def expect(self, case_id: str, wanted: Sequence[dict[str, Any]] | None = None) -> None:
-        """Wait for what a case expects, in its order; then forget what has come."""
-        wanted = expected(case_id) if wanted is None else wanted
-        self.assertNotEqual(wanted, [])
-        topics = {one["topic"] for one in wanted}
-        try:
-            await self.until(lambda: self._have(wanted), case_id)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {self._about(topics)}") from None
-        self.standing.update(self.got)
-        self.got.clear()
-
-    def _have(self, wanted: Sequence[dict[str, Any]]) -> bool:
-        """All of it, in this order; what has not changed need not come again."""
-        came = {topic for topic, _ in self.got}
-        found = iter(self.got)
-        return all(
-            any(_same(one, got) for got in found)
-            or (one["topic"] not in came and self._stands(one))
-            for one in wanted
-        )
-
-    def _stands(self, one: dict[str, Any]) -> bool:
-        topic = one["topic"]
-        changes = topic.endswith(("/availability", "/status")) and topic in self.standing
-        return changes and _same(one, (topic, self.standing[topic]))
-
-    def _about(self, topics: set[str]) -> list[Any]:
-        return [one for one in self.got if one[0] in topics]
-
-    async def expect_nothing(self, case_id: str) -> None:
-        await sleep(reactor, 0.1)
-        self.assertEqual(self.got, [], case_id)
 
     def answer(self, case_id: str, **changes: Any) -> None:
         """A CT has answered as a case tells."""
@@ -97,24 +62,6 @@ class Played(RealCase):
                 event = shelly_answered(device, ip, {**one["json"], **changes}, count)
                 self.bus.publish(event)
 
-    async def kept(self, *case_ids: str) -> None:
-        """What these cases expect is retained, or is not."""
-        retained = await self.retained(self.broker.port)
-        for case_id in case_ids:
-            for one in expected(case_id):
-                self.assertEqual(one["topic"] in retained, one["retain"], one["topic"])
-
-
-def _same(wanted: dict[str, Any], got: tuple[str, bytes]) -> bool:
-    topic, payload = got
-    if topic != wanted["topic"]:
-        return False
-    if "json" in wanted:
-        return bool(json.loads(payload) == wanted["json"])
-    return payload == wanted["payload"].encode()
-
-
-class Publications(Played):
     @asynchronous
     async def test_context_a(self) -> None:
         self.add_ct("device-1")
@@ -123,11 +70,9 @@ class Publications(Played):
         self.managed.put("HME-4", Managed(A_MAC))
         await self.begin("astrameter", powermeter_health_interval=1.0, marstek_mqtt_interval=6.0)
         for case_id in ("start-status", "start-hub-discovery", "start-bridge"):
-            wanted = expected(case_id)
-            await self.until(lambda wanted=wanted: self._have(wanted), case_id)
+            await self.wait_for(case_id)
         for case_id in ("pm-health-3ph-online", "pm-discovery", "app-broadcast-at-connect"):
-            wanted = expected(case_id)
-            await self.until(lambda wanted=wanted: self._have(wanted), case_id)
+            await self.wait_for(case_id)
         await self.kept("start-status", "start-bridge", "pm-discovery", "app-broadcast-at-connect")
         await self._batteries_of_a()
         meter.reading = "error"
@@ -147,7 +92,7 @@ class Publications(Played):
         await self.expect("ct-b2500-first-poll-discovery")
         self.answer("ct-combined-first-poll")
         await self.expect("ct-combined-first-poll")
-        await self.until(lambda: self._about({"astrameter/powermeter/JSON_HTTP"}), "a quiet moment")
+        await self.until(lambda: self.about({"astrameter/powermeter/JSON_HTTP"}), "a quiet moment")
         self.got.clear()
         self.poll("device-1", ["HMG-50", "DEADBEEF0001", "HME-4", "02b250000001", "0", "0"], (1.0,))
         await self.expect_nothing("ct-inspection-poll")
@@ -158,7 +103,7 @@ class Publications(Played):
         # 2.x published that a battery went that had never been there (mqtt.md section 9.4).
         self.bus.publish(CtRemoved("device-1", "deadbeef0001"))
         await sleep(reactor, 1.2)
-        self.assertFalse(self._about({expected("ct-eviction-inspection")[0]["topic"]}))
+        self.assertFalse(self.about({expected("ct-eviction-inspection")[0]["topic"]}))
         self.answer("ct-poll-meter-down")
         await self.expect("ct-poll-meter-down")
         # "shelly-unknown-method": no answer and no event, see tests.astrameter.shelly
@@ -196,11 +141,7 @@ class Publications(Played):
         batteries = ("127.0.0.60", "127.0.0.61")
         for count, ip in enumerate(batteries, 1):
             self.shelly_answer("C-shelly-return", ip, count, last_seen="before")
-        await self.until(
-            lambda: self._have([{"topic": "astrameter/bridge", "json": _bridge(2)}]), "both"
-        )
-        self.standing.update(self.got)
-        self.got.clear()
+        await self.expect("both", [{"topic": "astrameter/bridge", "json": _bridge(2)}])
         for ip in batteries:
             self.bus.publish(ShellyRemoved(C_SHELLY, ip))
             await sleep(reactor, 1.1)
@@ -213,11 +154,10 @@ class Publications(Played):
         self.shellies = frozenset([C_SHELLY])
         self.add_meter("JSON_HTTP", (120.0,))
         await self.begin("astrameter", powermeter_health_interval=2.0, ha_discovery=False)
-        wanted = expected("D-no-ha")
         meter = "astrameter/powermeter/JSON_HTTP"
-        await self.until(lambda: len(self._about({meter})) == 2, "two looks at the meter")
+        await self.until(lambda: len(self.about({meter})) == 2, "two looks at the meter")
         self.shelly_answer("D-no-ha", "127.0.0.62", 1)
-        await self.until(lambda: self._have(wanted), "everything")
+        await self.wait_for("D-no-ha")
         unwanted = [t for t, _ in self.got if t.startswith("homeassistant") or t.endswith("bridge")]
         self.assertEqual(unwanted, [])
 
@@ -248,7 +188,7 @@ class Commanded(RealCase):
             powermeter_health_interval=0.0,
         )
         self.sender: MqttClient = await self.watch(self.broker.port, f"{self.base}/#")
-        await self.until(lambda: self.service.client.connected, "a connection")
+        await self.connected(self.service.client)
         self.fence = 0
 
     async def send(self, topic: str, payload: bytes) -> None:
@@ -327,7 +267,10 @@ class Restoring(Commanded):
         await self.until(lambda: not self.ct.active_control, "the commands")
         await self.until(lambda: self.settings(self.battery)["min_dc_output"], "all of them")
         self.ask()
-        await self.until(lambda: self.states() and len(self.statuses()) > 1, "the first poll")
+        await self.until(
+            lambda: self.states() and self.statuses() and self.statuses()[-1]["consumer_count"],
+            "the first poll",
+        )
         state = self.states()[-1]
         self.assertEqual({**state, "last_seen": ""}, {**case["state_after"], "last_seen": ""})
         self.assertEqual(self.statuses()[-1], case["status_after"])
@@ -344,12 +287,32 @@ class App(RealCase):
     def answers(self, case: dict[str, Any]) -> Deferred[None]:
         return Deferred.fromCoroutine(self.check(case))
 
+    @asynchronous
+    async def test_every_question(self) -> None:
+        """The grammar of section 8.3, each question behind the answers to the one before."""
+        broker = await self.start_broker()
+        asker = await self.watch(broker.port, "hame_energy/+/device/+/ctrl")
+        insights = self.insights(broker.port, marstek_mqtt_interval=0.0)
+        await self.connected(insights.client)
+        self.poll("device-1", ["A", "112233445566", "HME-4", "02b250000001", "B", "0"], (1.0,))
+        topic = f"marstek_energy/HME-4/App/{A_MAC}/ctrl"
+        for case in PURE["app_poll_payload"]:
+            self.got.clear()
+            await asker.publish(topic, case["input"])
+            await asker.publish(topic, "cd=4,p1=9")
+            wanted = 1 + (case["result"] is not None)
+            await self.until(lambda wanted=wanted: len(self.got) >= wanted, f"answers to {case}")
+            kinds = [payload[:5] for _, payload in self.got]
+            runtime = case["result"] is not None and case["result"]["kind"] == 1
+            first = b"pwr_a" if runtime else b"slv_t"
+            self.assertEqual(kinds, [first, b"slv_t"][-wanted:], case)
+
     async def check(self, case: dict[str, Any]) -> None:
         broker = await self.start_broker()
         watcher = await self.watch(broker.port, "+/+/device/+/ctrl")
         options = {"marstek_mqtt_interval": 0.0, "powermeter_health_interval": 0.0}
         insights = self.insights(broker.port, **options)
-        await self.until(lambda: insights.client.connected, "a connection")
+        await self.connected(insights.client)
         for fields in (
             ["HMJ-2", "112233445566", "HME-4", "02b250000001", "B", "0"],
             ["VNSA-0", "998877665544", "HME-4", "02b250000001", "D", "0"],

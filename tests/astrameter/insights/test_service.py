@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import json
 
-from astrameter.events import MeterChanged
+from astrameter.ct.options import CtOptions
+from astrameter.events import MeterChanged, ShellyAnswered
+from astrameter.insights import control
 from astrameter.insights.roster import HEARTBEAT_S
-from tests.astrameter.insights.rig import MAC, HouseCase, Steering
+from tests.astrameter.insights.rig import MAC, WATTS, HouseCase, Steering
 from tests.scripted_broker import CONNECT, DISCONNECT, settle
 
 STATE = f"astrameter/ct002/device-1/consumer/{MAC}"
@@ -274,6 +276,35 @@ class Commands(HouseCase):
         self.assertEqual((state.topic, state.json["manual_target"]), (STATE, 0.0))
         self.assertIn("-10000..10000", self.log.warnings()[0])
 
+    def test_a_burst_is_followed_to_its_end_and_answered_now_and_then(self) -> None:
+        self.start()
+        self.poll()
+        self.news()
+        for i in range(1000):
+            self.broker.line.publish(f"{STATE}/manual_target/set", str(i).encode())
+            self.broker.line.publish("astrameter/ct002/device-1/set", b"[")
+        settle(self.clock, 1000)
+        news = self.news()
+        states = [one for one in news if one.topic == STATE]
+        self.assertEqual(states[-1].json["manual_target"], 999.0)
+        self.assertLess(len(news), 1000)
+
+    def test_a_refused_command_to_a_ct_is_answered_too(self) -> None:
+        self.start()
+        self.poll()
+        self.news()
+        self.command("astrameter/ct002/device-1/set", '{"active_control": 1}')
+        (status,) = self.news()
+        self.assertEqual((status.topic, status.json["active_control"]), (STATUS, True))
+
+    def test_a_ct_that_no_topic_can_hold_may_be_switched_by_others(self) -> None:
+        ct = self.add_ct("a+b").ct
+        self.start()
+        self.log.clear()
+        ct.active_control = False
+        self.pass_time(5.0)
+        self.assertEqual(self.log.warnings(), [])
+
     def test_the_answer_holds_at_the_next_poll_and_tick(self) -> None:
         self.start()
         self.poll()
@@ -411,6 +442,118 @@ class ComingBack(HouseCase):
         self.assertEqual(controller.forgotten, [])
 
 
+class Overruling(HouseCase):
+    """What was changed by other means than MQTT is newer than what the broker has kept."""
+
+    topic = f"{STATE}/active/set"
+    switch = "astrameter/ct002/device-1/set"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ct = self.cts["device-1"].ct
+
+    def active(self) -> bool:
+        return self.ct.fleet.settings_of(MAC).active
+
+    def deleted(self) -> list[str]:
+        return [one.topic for one in self.news() if one.retain and not one.payload]
+
+    def pause(self) -> None:
+        self.start()
+        self.poll()
+        self.command(self.topic, "false", retain=True)
+        self.command(f"{STATE}/manual_target/set", "100", retain=True)
+        self.assertFalse(self.active())
+        self.assertEqual(self.deleted(), [])
+
+    def test_the_retained_command_is_deleted(self) -> None:
+        self.pause()
+        self.ct.change_setting(MAC, "active", True)
+        settle(self.clock)
+        self.assertEqual(self.deleted(), [self.topic])
+        self.command(self.topic, "")
+        self.assertTrue(self.active())
+
+    def test_also_when_the_broker_is_away(self) -> None:
+        self.pause()
+        self.broker.reach = "down"
+        self.broker.line.hang_up()
+        settle(self.clock)
+        self.ct.change_setting(MAC, "active", True)
+        self.broker.reach = "up"
+        self.broker.retained[self.topic] = b"false"
+        self.broker.retained[f"{STATE}/manual_target/set"] = b"100"
+        self.seen = 0
+        self.pass_time(10.0)
+        self.assertTrue(self.active())
+        self.assertEqual(self.deleted(), [self.topic])
+
+    def test_a_new_command_counts_again(self) -> None:
+        self.pause()
+        self.ct.change_setting(MAC, "active", True)
+        self.command(self.topic, "false")
+        self.assertFalse(self.active())
+        self.reconnect()
+        self.command(self.topic, "false", retain=True)
+        self.assertFalse(self.active())
+
+    def test_the_same_that_was_retained_later_counts(self) -> None:
+        for between in ("", "true"):
+            self.pause()
+            self.ct.change_setting(MAC, "active", True)
+            self.command(self.topic, between)
+            self.assertTrue(self.active())
+            self.command(self.topic, "false", retain=True)
+            self.assertFalse(self.active())
+            self.stop()
+            self.ct.change_setting(MAC, "active", True)
+
+    def test_another_retained_command_counts_too(self) -> None:
+        self.pause()
+        self.ct.change_setting(MAC, "manual_target", 50)
+        self.command(f"{STATE}/manual_target/set", "200", retain=True)
+        self.assertEqual(self.ct.fleet.settings_of(MAC).manual_target, 200.0)
+
+    def test_it_does_not_come_back_with_another_ct(self) -> None:
+        self.pause()
+        self.ct.change_setting(MAC, "active", True)
+        self.add_ct("device-1")
+        self.insights.refresh()
+        settings = self.cts["device-1"].ct.fleet.settings_of(MAC)
+        self.assertEqual((settings.active, settings.manual_target), (True, 100.0))
+
+    def test_active_control(self) -> None:
+        self.start()
+        self.command(self.switch, '{"active_control": false}', retain=True)
+        self.news()
+        self.ct.active_control = True
+        settle(self.clock)
+        self.assertEqual(self.deleted(), [self.switch])
+        self.command(self.switch, '{"active_control": false}', retain=True)
+        self.assertTrue(self.ct.active_control)
+        self.command(self.switch, '{"active_control": false}')
+        self.assertFalse(self.ct.active_control)
+
+    def test_active_control_that_the_configuration_says_anew(self) -> None:
+        self.start()
+        self.command(self.switch, '{"active_control": true}', retain=True)
+        self.news()
+        self.ct.configure("HME-4", CtOptions(active_control=False), 0.0)
+        self.insights.refresh()
+        settle(self.clock)
+        self.assertEqual(self.deleted(), [self.switch])
+        self.assertFalse(self.ct.active_control)
+
+    def test_what_nobody_commanded_is_not_touched(self) -> None:
+        self.start()
+        self.poll()
+        self.news()
+        self.ct.change_setting(MAC, "active", False)
+        self.ct.active_control = False
+        settle(self.clock)
+        self.assertEqual(self.deleted(), [])
+
+
 class Ending(HouseCase):
     def test_offline_is_said_before_the_connection_is_closed(self) -> None:
         self.start()
@@ -445,6 +588,7 @@ class Ending(HouseCase):
         self.poll()
         self.pass_time(100.0)
         self.assertEqual(self.published()[-1].payload, "offline")
+        self.assertIsNone(self.insights._consumers.get("device-1", MAC))
 
     def test_it_may_be_started_again(self) -> None:
         self.start()
@@ -488,6 +632,24 @@ class Changing(HouseCase):
         cleared = {one.topic for one in self.published() if not one.payload}
         self.assertEqual(cleared, {STATE, f"{STATE}/availability", STATUS, CT, BATTERY})
 
+    def test_a_device_that_goes_in_the_turn_of_a_poll(self) -> None:
+        self.start()
+        self.news()
+        seen = self.now().isoformat()
+        for turns in (0, 1, 2):
+            self.add_ct("device-1")
+            self.shellies.add("shelly")
+            self.insights.refresh()
+            self.bus.publish(self.event())
+            self.bus.publish(ShellyAnswered("shelly", "127.0.0.9", WATTS, None, 1, seen))
+            settle(self.clock, turns)
+            self.cts.clear()
+            self.shellies.discard("shelly")
+            self.insights.refresh()
+            settle(self.clock)
+            texts = {o.topic: o.payload for o in self.news() if "bridge" not in o.topic}
+            self.assertEqual(set(texts.values()) - {""}, set(), turns)
+
     def test_other_options_of_a_ct_are_announced(self) -> None:
         self.start()
         self.poll()
@@ -513,6 +675,17 @@ class Changing(HouseCase):
         self.assertFalse(self.cts["device-1"].ct.fleet.settings_of(MAC).active)
         self.assertFalse(self.cts["device-1"].ct.active_control)
         self.assertEqual(self.cts["later"].ct.fleet.settings_of("x").manual_target, -450.0)
+
+    def test_of_too_many_commands_the_newest_are_remembered(self) -> None:
+        self.patch(control, "MAX_REMEMBERED", 3)
+        self.start()
+        for battery in ("a", "b", "c", "a", "d"):
+            topic = f"astrameter/ct002/later/consumer/{battery}/active/set"
+            self.command(topic, "false")
+        fleet = self.add_ct("later").ct.fleet
+        self.insights.refresh()
+        paused = [one for one in "abcd" if not fleet.settings_of(one).active]
+        self.assertEqual(paused, ["a", "c", "d"])
 
     def test_what_was_cleared_is_not_brought_back(self) -> None:
         self.start()

@@ -63,11 +63,22 @@ class Reporting(SynchronousTestCase):
         options = self.load("CLOUD_REPORTING_HOST = 127.0.0.1:8080\n").ct002
         self.assertEqual(options.cloud_reporting_host, "127.0.0.1:8080")
 
+    def told(self, loaded: Any) -> list[Any]:
+        return [one for one in loaded.warnings if one.key == "CLOUD_REPORTING_INTERVAL"]
+
     def test_an_interval_without_a_pause_is_a_second(self) -> None:
-        loaded = self.load("CLOUD_REPORTING_INTERVAL = 0\n")
+        for value in ("0", "0.99", "-3"):
+            loaded = self.load(f"CLOUD_REPORTING_INTERVAL = {value}\n")
+            self.assertEqual(loaded.ct002.cloud_reporting_interval, 1)
+            (told,) = self.told(loaded)
+            self.assertIn("1 is used", str(told))
+        loaded = self.load("CLOUD_REPORTING_INTERVAL = 1\n")
         self.assertEqual(loaded.ct002.cloud_reporting_interval, 1)
-        (told,) = [one for one in loaded.warnings if one.key == "CLOUD_REPORTING_INTERVAL"]
-        self.assertIn("1 is used", str(told))
+        self.assertEqual(self.told(loaded), [])
+
+    def test_an_interval_that_is_none_is_refused(self) -> None:
+        for value in ("nan", "inf", "often"):
+            self.assertRaises(ConfigError, self.load, f"CLOUD_REPORTING_INTERVAL = {value}\n")
 
     def test_a_section_of_its_own_has_switches_of_its_own(self) -> None:
         text = "[CT002]\nCLOUD_REPORTING = yes\n[CT003]\nUDP_PORT = 12346\n"

@@ -57,6 +57,7 @@ class Case(SynchronousTestCase):
         self.managed = ManagedCts()
         self.meters: list[IMeter] = [self.rig.meter]
         self.mqtt = False
+        self.registering = False
 
     def around(self) -> tuple[Any, ...]:
         return (
@@ -67,7 +68,13 @@ class Case(SynchronousTestCase):
 
     def report(self, options: CtOptions = ON, ct_type: str = "HME-4") -> CloudReporting:
         one = CloudReporting(
-            self.clock, options, ct_type, self.rig.ct, self.managed, *self.around()
+            self.clock,
+            options,
+            ct_type,
+            self.rig.ct,
+            self.managed,
+            lambda: self.registering,
+            *self.around(),
         )
         start(one)
         self.addCleanup(stop, one)
@@ -131,6 +138,32 @@ class Identity(Case):
         self.assertEqual(self.cloud.paths, [])
         self.assertEqual(len(lines), 2)
         self.assertIn("nothing is reported to the cloud", lines[1])
+
+    def test_while_it_is_being_registered_nothing_is_told(self) -> None:
+        self.registering = True
+        with logged() as lines:
+            self.report(CtOptions(cloud_reporting=True))
+            self.clock.advance(3600)
+            self.managed.put("HME-3", Managed("02b250000000"))
+            self.assertEqual(self.cloud.paths, [])
+        self.assertEqual(len(lines), 1)
+
+    def test_as_soon_as_it_is_registered_it_is_reported(self) -> None:
+        self.registering = True
+        self.report(CtOptions(cloud_reporting=True))
+        self.managed.put("HME-4", Managed("02b250aabbcc"))
+        self.assertEqual(self.cloud.paths, [DATE, REPORT])
+        self.assertEqual(
+            {one.fields.get("id", "02b250aabbcc") for one in self.cloud.asked}, {"02b250aabbcc"}
+        )
+        self.clock.advance(60)
+        self.assertEqual(self.cloud.paths, [DATE, REPORT, REPORT])
+
+    def test_a_stop_while_it_waits_for_that_leaves_nothing(self) -> None:
+        one = self.report(CtOptions(cloud_reporting=True))
+        self.successResultOf(stop(one))
+        self.managed.put("HME-4", Managed("02b250aabbcc"))
+        self.assertEqual(self.cloud.paths, [])
 
     def test_one_that_is_registered_later_is_introduced(self) -> None:
         self.report()
@@ -246,8 +279,9 @@ class Together(Case):
 
     def test_what_is_registered_is_what_reports(self) -> None:
         on = MarstekOptions(enable=True, mailbox=MAILBOX, password=PASSWORD)
-        self.configure(on, CtOptions(cloud_reporting=True))
-        self.clock.advance(60)
+        with logged("astrameter.marstek.reporting") as lines:
+            self.configure(on, CtOptions(cloud_reporting=True))
+        self.assertEqual(len(lines), 1)  # and nothing is said to be wrong
         managed = self.managed.get("HME-4")
         assert managed is not None
         self.assertEqual(self.cloud.paths[0], LOGIN)

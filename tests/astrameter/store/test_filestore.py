@@ -277,7 +277,9 @@ class Loading(Case):
         self.path.unlink()
         self.assertEqual(self.load(), (False, []))
 
-    def assert_set_aside(self, name: str, content: bytes, message: str) -> None:
+    def assert_set_aside(
+        self, name: str, content: bytes, message: str, mend: str = "mend the file"
+    ) -> None:
         self.path.write_bytes(content)
         found, lines = self.load()
         self.assertFalse(found)
@@ -287,6 +289,7 @@ class Loading(Case):
         self.assertEqual(len(lines), 1)
         self.assertIn(message, lines[0])
         self.assertIn(f"It is kept as {self.directory / name}", lines[0])
+        self.assertIn(f"stop the daemon, {mend}, and move it back", lines[0])
 
     def test_a_broken_file_is_set_aside(self) -> None:
         whole = self.path.read_bytes()
@@ -297,7 +300,12 @@ class Loading(Case):
 
     def test_a_file_of_a_later_release_is_set_aside(self) -> None:
         later = b'{"astrameter_state": 2, "elsewhere": {}}'
-        self.assert_set_aside("state.json.newer", later, "version 2, and this release knows 1")
+        self.assert_set_aside(
+            "state.json.newer",
+            later,
+            "version 2, and this release knows 1",
+            "go back to the later release",
+        )
 
     def test_an_endless_file_is_set_aside(self) -> None:
         self.assert_set_aside("state.json.unreadable", b" " * ((1 << 20) + 1), "larger than")

@@ -26,6 +26,7 @@ from tests.logged import logged
 from tests.redis_server import RedisServer
 
 reactor: Any = _reactor
+PATIENT_S = 20.0
 NOON_MS = 1_767_268_800_000
 ALLOWED = ("+eval", "+hget", "+hset", "+hlen", "+hgetall")
 """All that docs/state.md wants for us."""
@@ -77,8 +78,17 @@ class Case(TestCase):
         self.server = RedisServer(reactor, *self.options)
         self.addCleanup(lambda: Deferred.fromCoroutine(self.server.stop()))
         await self.server.start()
-        self.patch(redislink, "ANSWER_S", 0.25)
+        self.patch(redislink, "ANSWER_S", PATIENT_S)
         self.patch(redisstore, "CHECK_EVERY_S", 0.1)
+
+    def freeze(self) -> None:
+        """The server keeps silent, and we do not wait for long."""
+        self.patch(redislink, "ANSWER_S", 0.25)
+        self.server.freeze()
+
+    def thaw(self) -> None:
+        self.server.thaw()
+        self.patch(redislink, "ANSWER_S", PATIENT_S)
 
     @property
     def uri(self) -> str:
@@ -227,6 +237,7 @@ class Trouble(Case):
         self.assertEqual(await self.fresh(), {"a": 1, "b": 2})
         self.assertIn("no connection to the Redis server", lines[0])
         self.assertIn("refused", lines[0])
+        self.assertIn("Does it run there, and is [STATE] URI right?", lines[0])
         self.assertIn("works again", lines[-1])
         self.assertEqual(len(lines), 2)
 
@@ -250,13 +261,13 @@ class Trouble(Case):
         house = self.house()
         await house.connected()
         await house.put("a", 1)
-        self.server.freeze()
+        self.freeze()
         with logged() as lines:
             self.assertFalse(await house.put("a", 2))
             await house.connected(False)
             self.assertFalse(await house.put("a", 3))
             await deferLater(reactor, 0.6)
-            self.server.thaw()
+            self.thaw()
             await house.connected()
             await until_said(lines, 2)
         self.assertTrue(await house.put("b", 1))
@@ -268,9 +279,9 @@ class Trouble(Case):
     async def test_frozen_while_nothing_changes_is_noticed(self) -> None:
         house = self.house()
         await house.connected()
-        self.server.freeze()
+        self.freeze()
         await house.connected(False)
-        self.server.thaw()
+        self.thaw()
         await house.connected()
 
     async def test_emptied_everything_is_written_again(self) -> None:
@@ -297,6 +308,7 @@ class Trouble(Case):
             while await self.server.ask("HLEN", "astrameter:state") != "1":
                 await deferLater(reactor, 0.01)
         self.assertIn("OOM", lines[0])
+        self.assertIn("give that server more memory", lines[0])
         self.assertLess(len(lines), 4, lines)
 
     async def test_a_key_that_is_not_ours_is_left_alone(self) -> None:
@@ -307,6 +319,7 @@ class Trouble(Case):
                 await deferLater(reactor, 0.01)
             self.assertFalse(await house.put("a", 1))
         self.assertIn("WRONGTYPE", lines[0])
+        self.assertIn("choose another PREFIX", lines[0])
         self.assertEqual(await self.server.ask("GET", "astrameter:state"), "mine")
 
     async def test_a_hash_of_many_fields_is_not_ours_either(self) -> None:
@@ -332,7 +345,7 @@ class Trouble(Case):
         self.patch(redisstore, "STOP_S", 0.1)
         house = self.house()
         await house.connected()
-        self.server.freeze()
+        self.freeze()
         answer = house.put("a", 1)
         await stop(house.store)
         self.assertFalse(await answer)
@@ -376,11 +389,20 @@ class Login(Case):
     async def test_a_wrong_password_is_told_and_not_shown(self) -> None:
         (line,) = await self.refused(":falsch@")
         self.assertIn("WRONGPASS", line)
+        self.assertIn("mend user and password in [STATE] URI", line)
         self.assertNotIn("falsch", line)
 
     async def test_no_password_is_told(self) -> None:
         (line,) = await self.refused("")
         self.assertIn("NOAUTH", line)
+        self.assertIn("put its password into [STATE] URI", line)
+
+    async def test_a_user_without_the_rights_is_told(self) -> None:
+        admin = ["-a", "geheim@1", "--no-auth-warning"]
+        await self.server.ask(*admin, "ACL", "SETUSER", "guest", "on", ">pw", "~*", "+hget")
+        (line,) = await self.refused("guest:pw@")
+        self.assertIn("NOPERM", line)
+        self.assertIn("give the user the rights that docs/state.md names", line)
 
     async def test_a_password_that_becomes_right_is_enough(self) -> None:
         """The library gives up for good after a refused login."""

@@ -30,8 +30,10 @@ from astrameter.store.filestore import FILE_NAME
 from astrameter.store.options import StateOptions
 from astrameter.store.service import Store
 
-FIRST_SIGN_S = 20.0
-LONGEST_LIFE_S = 0.02
+SIGN_S = 20.0
+MOST_SIGNS = 6
+LONGEST_MORE_S = 0.01
+"""A victim is killed up to so much later than it has been acknowledged up to so many changes."""
 
 
 def suffer(directory: Path, notes: int) -> None:
@@ -71,10 +73,14 @@ def kill_one(directory: Path, chance: random.Random) -> dict[str, int]:
             suffer(directory, notes)
         finally:
             os._exit(1)
-    until = time.monotonic() + FIRST_SIGN_S
-    while path.stat().st_size == 0 and time.monotonic() < until:
+    until = time.monotonic() + SIGN_S
+    signs = chance.randrange(MOST_SIGNS)
+    while time.monotonic() < until:
+        noted = path.read_bytes()
+        if noted and noted.count(b"acknowledged") >= signs:
+            break
         time.sleep(0.0005)
-    time.sleep(chance.random() * LONGEST_LIFE_S)
+    time.sleep(chance.random() * LONGEST_MORE_S)
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     os.close(notes)

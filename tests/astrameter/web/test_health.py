@@ -127,6 +127,21 @@ class Routes(Case):
     def test_query_is_ignored(self) -> None:
         self.assertEqual(self.document("/health?x=/nothing"), (200, HEALTHY))
 
+    def test_one_connection_asks_again_and_again(self) -> None:
+        transport = self.connect()
+        requests = [f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n" for path in ("/health", "/x", "/api")]
+        transport.protocol.dataReceived("".join(requests).encode())
+        transport.protocol.dataReceived(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        answers = transport.value().split(b"HTTP/1.1 ")[1:]
+        self.assertEqual([int(one[:3]) for one in answers], [200, 404, 200, 200])
+        self.assertTrue(transport.connected)
+
+    def test_a_client_of_old(self) -> None:
+        transport = self.connect()
+        transport.protocol.dataReceived(b"GET /health HTTP/1.0\r\n\r\n")
+        self.assertTrue(transport.value().endswith(json.dumps(HEALTHY).encode()))
+        self.assertFalse(transport.connected)
+
     def test_unknown_path(self) -> None:
         for path in ("//health", "/health//", "/nothing", "/Health", "/config", "/api/status/"):
             self.assertEqual(self.document(path), (404, {"error": "Not Found"}), path)

@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from simulator.demo.journal import Event
+from astrameter.console.drawing.batteries import BatteryLook
+from astrameter.console.drawing.log import Event
 from simulator.demo.model import Running, Snapshot, Trends
 from simulator.demo.money import MoneyLook
-from simulator.screen.batteries import BatteryLook
 
 BATTERIES = (
     BatteryLook("Venus E v3", "A", -512.0, -530.0, 0.46, 0.3, 2500.0),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from astrameter.console.drawing.log import LONGEST
 from simulator.dayprofile import HOUR_S, SUNRISE_S, SUNSET_S, Cloud, Day
-from simulator.demo.journal import CLEAR, CLOUDY, LONGEST, NIGHT, Journal
+from simulator.demo.journal import CLEAR, CLOUDY, NIGHT, Journal
 from simulator.household import Load
 
 NOON_S = 13 * HOUR_S

@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import struct
 import sys
-import termios
 import time
 from pathlib import Path
-from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from tests.process import Watched
+from tests.terminal import LEAVE_ALTERNATE_SCREEN, SHOW_CURSOR, InTerminal
 
 COMMAND = [sys.executable, "-m", "simulator.demo"]
-LEAVE_ALTERNATE_SCREEN = "\x1b[?1049l"
-SHOW_CURSOR = "\x1b[?25h"
-
-
-class InTerminal(Watched):
-    """The demo in a terminal of its own.
-
-    :ivar before: the settings of the terminal before the demo touched it.
-    """
-
-    def __init__(self, columns: int, rows: int, *arguments: str, **environ: str) -> None:
-        master, slave = pty.openpty()
-        # An end of our own: Twisted closes both others, the last when the demo has ended.
-        self._end = os.dup(master)
-        self.resize(columns, rows)
-        self.before = self.settings()
-        given = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "NO_COLOR": "", **environ}
-        terminal = (master, slave, os.ttyname(slave))
-        super().__init__([*COMMAND, *arguments], given, terminal)
-
-    def resize(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def settings(self) -> list[Any]:
-        return termios.tcgetattr(self._end)
-
-    def press(self, key: str) -> None:
-        self.process.write(key.encode())
-
-    def close(self) -> None:
-        os.close(self._end)
 
 
 class DemoCase(TestCase):
@@ -72,7 +37,7 @@ class DemoCase(TestCase):
     def terminal(
         self, columns: int = 80, rows: int = 24, *arguments: str, **environ: str
     ) -> InTerminal:
-        demo = InTerminal(columns, rows, *arguments, **environ)
+        demo = InTerminal([*COMMAND, *arguments], columns, rows, **environ)
         self.watch(demo)
         return demo
 

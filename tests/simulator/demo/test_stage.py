@@ -7,10 +7,10 @@ from typing import Any
 from twisted.internet.protocol import DatagramProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
+from astrameter.console.drawing.log import LONGEST
 from astrameter.events import CtAnswered
 from astrameter.ports import PortError
 from astrameter.reading import NO_POWER
-from simulator.demo.journal import LONGEST
 from simulator.demo.model import SAMPLE_S, Snapshot
 from simulator.demo.stage import LARGEST_SOLAR_W, SOLAR_W, Stage, Wishes, fleet
 from simulator.world import World

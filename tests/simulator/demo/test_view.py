@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from urwid.testing import render_text
 
-from simulator.demo.journal import CLOUDY, NIGHT, Event
+from astrameter.console.drawing.glyphs import ASCII, UNICODE, Glyphs
+from astrameter.console.drawing.log import Event
+from astrameter.console.drawing.painted import Painted
+from astrameter.console.drawing.palette import STYLES
+from astrameter.console.drawing.spans import text_of, width_of
+from simulator.demo.journal import CLOUDY, NIGHT
 from simulator.demo.model import Snapshot, Trends
 from simulator.demo.money import MoneyLook
 from simulator.demo.view import draw
-from simulator.screen.glyphs import ASCII, UNICODE, Glyphs
-from simulator.screen.painted import Painted
-from simulator.screen.palette import STYLES
-from simulator.screen.spans import text_of, width_of
 from tests.simulator.demo.rig import BATTERIES, EVENTS, snapshot
 
 SNAPSHOT = snapshot()

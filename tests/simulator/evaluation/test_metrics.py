@@ -136,6 +136,29 @@ class Vectors(SynchronousTestCase):
     def test_v7_what_does_not_disturb_is_no_event(self) -> None:
         self.check(run(lambda _t: 24.9, 100, marks=(20,)), events_measured=0)
 
+    def test_twenty_five_watts_are_not_settled_and_disturb(self) -> None:
+        found = run(lambda _t: 25, 100, marks=(20,))
+        self.check(found, events_measured=1, unsettled_events=1)
+
+    def test_ten_seconds_of_calm_are_enough(self) -> None:
+        found = run(lambda t: 100 if t < 30 else 0, 40, marks=(20,))
+        self.check(found, unsettled_events=0, settle_mean_s=10.0)
+        found = run(lambda t: 100 if t < 31 else 0, 40, marks=(20,))
+        self.check(found, unsettled_events=1)
+
+    def test_what_the_script_takes_out_of_a_pack_is_no_loss(self) -> None:
+        found = Recording((venus(),), 60.0, given_wh=-2560.0)
+        for at_s in range(61):
+            soc = 0.5 if at_s < 30 else 0.0
+            found.observations.append(Observation(at_s, 0, 0, (0.0,), (soc,), 0))
+        self.assertEqual(metrics(found)["fair_regret_ct"], 0)
+
+    def test_energy_is_counted_by_phase_with_what_was_seen_before(self) -> None:
+        found = Recording((venus(),), 60.0)
+        for at_s, phases in ((0, (360.0, -720.0, 0.0)), (10, (0.0, 0.0, 0.0))):
+            found.observe(Observation(at_s, sum(phases), 0, (0.0,), (0.5,), 0, phases))
+        self.check(metrics(found), import_a_wh=0.5, export_b_wh=1.0, import_wh=0.0, export_wh=0.5)
+
     def test_percentiles_are_interpolated(self) -> None:
         self.assertAlmostEqual(percentile([1, 2, 3, 4], 0.95), 3.85)
         self.assertAlmostEqual(percentile([26, 33], 0.95), 32.65)
