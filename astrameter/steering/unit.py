@@ -23,6 +23,7 @@ _LOST_IN_A_ROW = 2
 _WORKING_W = 30.0
 _WANTED_W = 40.0
 _MOVED_W = 15.0
+_ASKED = 2
 _STUCK_S = 18.0
 _SAME = 0.01
 _LONGEST_POLL_S = 30.0
@@ -112,6 +113,7 @@ class Unit:
         self._wanted = 0
         self._wanted_since = now
         self._wanted_from_w = self.power_w
+        self._asked = 0
         self._said_at = now
         self._rested_w = self.power_w
         self._said_w = self._said = 0
@@ -199,12 +201,16 @@ class Unit:
             self._wanted = direction
             self._wanted_since = now
             self._wanted_from_w = self.power_w
+            self._asked = 0
             return False
         if now - self._wanted_since < max(_STUCK_S, 8 * self.poll_s):
             return False
         self._wanted_since = now
-        self._learn_limit(direction, now)
         self._rest()
+        if self._asked < _ASKED:
+            return False
+        self._asked = 0
+        self._learn_limit(direction, now)
         return True
 
     def _take(self, power_w: int, now: float) -> float:
@@ -235,6 +241,8 @@ class Unit:
         self._answered_at = now
         before_w = self.setpoint_w
         self._sent.append((reading_w, self.power_w))
+        if reading_w * self._wanted > 0:
+            self._asked += 1
         if reading_w:
             self._one_way = self._one_way and reading_w * self._said_w >= 0
             self._said_w += reading_w
@@ -355,7 +363,8 @@ class Unit:
         peak_w = self._peaks.get(direction)
         dead = abs(self.power_w) < RESTING_W and abs(self.setpoint_w) > 30
         again = peak_w is not None and abs(reached_w - peak_w) <= max(12.0, _SAME * abs(peak_w))
-        if self._learns and (dead or again):
+        short = abs(error_w) < _WANTED_W or reached_w < -RESTING_W
+        if self._learns and not short and (dead or again):
             self._learn_limit(direction, now)
         self._peaks[direction] = reached_w
         self._conclude()
