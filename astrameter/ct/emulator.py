@@ -106,8 +106,14 @@ class EmulatedCt:
         self._identity = Identity(ct_type, options.ct_mac, options.wifi_rssi)
         self._wanted_mac = options.ct_mac.lower()
         self._safe = options.answer_style == SAFE
+        self._rotates = options.min_efficient_power > 0
         if options.active_control != self._configured_control:
             self._configured_control = self._active_control = options.active_control
+
+    @property
+    def rotates(self) -> bool:
+        """Whether few batteries are at work at a small load, and take turns."""
+        return self._rotates
 
     @property
     def active_control(self) -> bool:

@@ -43,7 +43,7 @@ def answered(
             "efficiency_window_weight": settings.efficiency_window_weight,
             "min_dc_output": settings.min_dc_output,
             "active_control": ct.active_control,
-            "efficiency_rotation": False,
+            "efficiency_rotation": ct.rotates,
             "consumer_count": len(ct.fleet),
         },
     )

@@ -36,6 +36,7 @@ class Health:
         work again (and when the first one works).
     :param forget: makes the filters inside forget what they have seen.
     :ivar last: the last read's outcome; None before the first.
+    :ivar good: what the last read brought that did not fail; None before the first.
     :ivar reads: how many there were.
     :ivar failures: how many of them failed.
     """
@@ -52,6 +53,7 @@ class Health:
         self._changed = changed
         self._forget = forget
         self.last: Outcome | None = None
+        self.good: Sample | None = None
         self.reads = 0
         self.failures = 0
 
@@ -65,6 +67,7 @@ class Health:
         self._forget()
 
     def _succeeded(self, sample: Sample) -> Sample:
+        self.good = sample
         self._record(sample, None)
         return sample
 

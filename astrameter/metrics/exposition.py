@@ -74,7 +74,9 @@ def _meters(meters: Sequence[MeterFigures]) -> Iterator[Metric]:
     up = rows((m, None if m.works is None else float(m.works)) for m in meters)
     yield _gauge("astrameter_meter_up", "Whether the last reading went well.", label, up)
     ages = rows((m, m.age_s) for m in meters)
-    yield _gauge("astrameter_meter_sample_age_seconds", "Of the last reading.", label, ages)
+    yield _gauge(
+        "astrameter_meter_sample_age_seconds", "Of the last reading that went well.", label, ages
+    )
     reads = rows((m, m.reads) for m in meters)
     yield _counter("astrameter_meter_reads", "Readings asked for.", label, reads)
     failures = rows((m, m.failures) for m in meters)

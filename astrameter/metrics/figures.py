@@ -13,8 +13,8 @@ class MeterFigures:
     """One configured meter.
 
     :ivar works: how the last reading went; None before the first.
-    :ivar watts: one entry a phase, of the last reading that went well.
-    :ivar age_s: how old that is.
+    :ivar watts: one entry a phase; none while it fails.
+    :ivar age_s: how old the last reading is that went well.
     :ivar connections: how often its stream has come up; None for meters that are asked.
     """
 

@@ -29,14 +29,17 @@ class Connected(Protocol):
 
 
 def meter_figures(branch: Branch, now: float) -> MeterFigures:
-    """One meter, as batteries are served from it."""
+    """One meter, as batteries are served from it.
+
+    While it fails there is no power to tell; how old the last one is grows and grows.
+    """
     chain, last = branch.chain, branch.chain.last
-    sample = None if last is None else last.sample
+    sample, good = None if last is None else last.sample, branch.chain.good
     return MeterFigures(
         branch.meter.section,
         None if last is None else last.error is None,
         () if sample is None else sample.watts,
-        None if sample is None else now - sample.measured_at,
+        None if good is None else now - good.measured_at,
         chain.reads,
         chain.failures,
         getattr(branch.meter, "connections", None),

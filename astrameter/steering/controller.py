@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Any
+
+from twisted.logger import Logger
 
 from astrameter.reading import Sample
 from astrameter.steering.aim import Aim
+from astrameter.steering.families import charges_from_ac
 from astrameter.steering.interface import INSPECTION, Battery, Mode
 from astrameter.steering.models.law import choose
 from astrameter.steering.observer import LoadObserver
@@ -45,11 +49,14 @@ _WAKE_AFTER_S = 10.0
 _PLACE_KEPT_S = 15.0
 """How long a battery that is finding its phase is expected to join soon."""
 
+_SURPLUS_W = 20.0
 _MOST_KNOWN = 64
 
 
 class Steering:
     """Implements :class:`~astrameter.steering.interface.Controller`."""
+
+    _log = Logger()
 
     def __init__(self, options: SteeringOptions, trace: Tracer = NOBODY) -> None:
         self.last_grid_w = 0.0
@@ -64,6 +71,7 @@ class Steering:
         self._opened_at = -math.inf
         self._pool = Pool(self._units)
         self._plan = Plan()
+        self._surplus_told = False
         self._plan_sample: Sample | None = None
         self._plan_until = -math.inf
 
@@ -134,10 +142,14 @@ class Steering:
         self._plan_until = -math.inf
 
     def learned(self) -> dict[str, Any]:
+        found: dict[str, Any] = {i: u.limits() for i, u in self._units.items() if u.limited}
         # Also of those that have not asked since the start: a second restart must not forget them.
-        waiting = {one: list(pair) for one, pair in self._known.items()}
-        limits = {i: unit.limits() for i, unit in self._units.items() if unit.limited}
-        return {"limits_w": {**waiting, **limits}, "order": self._pool.lineup.order}
+        for one, pair in self._known.items():
+            found.setdefault(one, list(pair))
+        return {
+            "limits_w": dict(islice(found.items(), _MOST_KNOWN)),
+            "order": self._pool.lineup.order,
+        }
 
     def recall(self, learned: Mapping[str, Any], now: float) -> None:
         limits = learned.get("limits_w")
@@ -256,4 +268,18 @@ class Steering:
                 pool.append(one)
             else:
                 load_w -= one.power_w
+        self._notice_surplus(load_w, pool)
         self._plan = self._pool.plan(load_w, pool, coming, self._options, now)
+
+    def _notice_surplus(self, load_w: float, pool: Collection[Battery]) -> None:
+        """Say once that nobody can take what is left over (steering.md section 3.1, E11)."""
+        if load_w > 0 or not pool or any(charges_from_ac(one.device_type) for one in pool):
+            self._surplus_told = False
+        elif load_w < -_SURPLUS_W and not self._surplus_told:
+            self._surplus_told = True
+            self._log.info(
+                "{surplus:.0f} W are left over, and of the batteries none can be charged from the "
+                "house ({types}): they are taken to 0 W",
+                surplus=-load_w,
+                types=", ".join(sorted({one.device_type for one in pool})),
+            )

@@ -79,6 +79,8 @@ class _Bench:
         while done < len(found) and found[done].at_s <= until_s:
             event = found[done]
             event.action(self._plant)
+            if event.disturbs:
+                self._run.disturbed_s.append(event.at_s)
             if event.label:
                 self._run.marks.append((event.at_s, event.label))
                 self._run.bounds_s.append(self._bound_s(event.at_s))
@@ -98,6 +100,8 @@ class _Bench:
     def _step(self, battery: Battery, at_s: float) -> None:
         """The battery moves, asks, and is answered."""
         now = START_S + at_s
+        for one in self._plant.batteries:
+            one.advance_to(now)  # those that move between polls
         poll = self._exchange.asked(battery, now)
         if poll is None:
             return

@@ -14,7 +14,7 @@ from simulator.evaluation.bench import run
 from simulator.evaluation.course import Course
 from simulator.evaluation.drive import drive
 from simulator.evaluation.exchange import MakeController
-from simulator.evaluation.judgement import DEFECTS, Compared, judge
+from simulator.evaluation.judgement import Compared, judge
 from simulator.evaluation.recorded import Recorded, recorded
 from simulator.evaluation.recording import Recording
 from simulator.evaluation.robust import problems, robust
@@ -168,11 +168,6 @@ class CourseCase:
         compared, wrong = judge(self.recorded, recording)
         return Judged(wrong, compared)
 
-    @property
-    def is_defect(self) -> bool:
-        """Whether the predecessor gets it wrong."""
-        return self.name[:3] in DEFECTS
-
 
 @cache
 def cases(
@@ -190,7 +185,7 @@ def cases(
     """
     found: dict[str, Case] = {}
     law = plant or FIELD
-    named = ", ".join([law, *(f"{key}={value}" for key, value in changed)])
+    also = "".join(f", {key}={value}" for key, value in changed)
 
     def change(one: BatteryConfig) -> BatteryConfig:
         return replace(one, **dict(changed))
@@ -204,13 +199,14 @@ def cases(
             if group == TRACE and scenario.name in found:
                 raise TraceError(f"--trace: two files for {scenario.name}; give one of each kind")
             altered = with_batteries(on_plant(scenario, law), change)
-            found[scenario.name] = ScenarioCase(altered, group, named)
+            found[scenario.name] = ScenarioCase(altered, group, law + also)
     for name, one in recorded().items():
-        if (plant or CLASSIC) == CLASSIC and not changed:
+        where = plant or CLASSIC
+        if where == CLASSIC and not changed:
             found[name] = CourseCase(one.course, RECORDED, CLASSIC, one)
         else:
-            other = one.course.on_plant(plant or CLASSIC).with_batteries(change)
-            found[name] = CourseCase(other, RECORDED, named)
+            other = one.course.on_plant(where).with_batteries(change)
+            found[name] = CourseCase(other, RECORDED, where + also)
     for name, course in robust().items():
         found[name] = CourseCase(course, ROBUST, MIXED)
     return found

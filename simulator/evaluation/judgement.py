@@ -132,7 +132,7 @@ def _unsettled(seen: Seen) -> list[str]:
     return [
         f"{e.label} at {e.at_s:.0f} s did not settle"
         for e in seen.events
-        if not e.settled and e.bound_s is not None
+        if not e.settled and e.possible
     ]
 
 

@@ -30,6 +30,7 @@ class EventResult:
     """How the grid came to rest after one event.
 
     :ivar settle_s: until it stayed within the band; until the window's end when it did not.
+    :ivar window_s: how long there was until the next event, or until nobody waits any longer.
     :ivar disturbed_w: the grid power that it began with.
     :ivar bound_s: the least that the plant allows; None when it does not allow it at all.
     """
@@ -41,6 +42,12 @@ class EventResult:
     overshoot_w: float
     bound_s: float | None = 0.0
     disturbed_w: float = 0.0
+    window_s: float = LONGEST_WINDOW_S
+
+    @property
+    def possible(self) -> bool:
+        """Whether the plant, and the time until the next event, allow it to settle."""
+        return self.bound_s is not None and self.bound_s + SETTLED_FOR_S <= self.window_s
 
     @property
     def ratio(self) -> float | None:
@@ -71,6 +78,9 @@ def event_results(run: Recording, *, every: bool = False) -> list[EventResult]:
         end_s = min(run.duration_s, at_s + LONGEST_WINDOW_S)
         if number + 1 < len(marks):
             end_s = min(end_s, marks[number + 1][0])
+        disturbed = bisect_right(run.disturbed_s, at_s)
+        if disturbed < len(run.disturbed_s):
+            end_s = min(end_s, run.disturbed_s[disturbed])
         end = bisect_left if run.ends_before_next and end_s < run.duration_s else bisect_right
         window = run.observations[bisect_left(times, at_s) : end(times, end_s)]
         if window and (every or abs(window[0].grid_w) >= SETTLED_W):
@@ -84,6 +94,7 @@ def _result(
 ) -> EventResult:
     first_w = window[0].grid_w
     sign = 1 if first_w > 0 else -1
+    window_s = end_s - at_s
     overshoot_w = max(0.0, *(-sign * o.grid_w for o in window))
     calm_since_s: float | None = None
     for one in window:
@@ -92,10 +103,9 @@ def _result(
         elif calm_since_s is None:
             calm_since_s = one.at_s
         elif one.at_s - calm_since_s >= SETTLED_FOR_S:
-            return EventResult(
-                at_s, label, True, calm_since_s - at_s, overshoot_w, bound_s, first_w
-            )
-    return EventResult(at_s, label, False, end_s - at_s, overshoot_w, bound_s, first_w)
+            settle_s = calm_since_s - at_s
+            return EventResult(at_s, label, True, settle_s, overshoot_w, bound_s, first_w, window_s)
+    return EventResult(at_s, label, False, window_s, overshoot_w, bound_s, first_w, window_s)
 
 
 def metrics(run: Recording) -> dict[str, float]:
@@ -135,7 +145,7 @@ def _extras(run: Recording) -> dict[str, float]:
     return {
         "bound_mean_s": round(_mean(bounds), 1),
         "settle_ratio": round(_mean(ratios), 2),
-        "unsettled_avoidable": sum(not r.settled and r.bound_s is not None for r in results),
+        "unsettled_avoidable": sum(not r.settled and r.possible for r in results),
         "soc_min": round(min(socs, default=0.0), 3),
         "soc_max": round(max(socs, default=0.0), 3),
         "phase_import_wh": round(sum(run.imports_wh), 1),

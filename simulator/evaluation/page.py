@@ -125,6 +125,8 @@ def _whole(old: Comparison, rows: Rows) -> bool:
 
 
 def _plain(key: str, value: float) -> str:
+    if key == "settle_ratio" and not value:
+        return "–"
     text = f"{value:,.0f}" if abs(value) >= 1000 else figure(key, value).split(" ")[0]
     return text.replace("-", "−").replace(",", "\u202f")
 

@@ -53,6 +53,7 @@ class Recording:
     :ivar marks: the labelled events, in order: time and label.
     :ivar bounds_s: for each mark the least time in which this plant can follow; None when it
         cannot (:mod:`.bound`).
+    :ivar disturbed_s: when something else happened: what comes after it is not the event's doing.
     :ivar imports_wh, exports_wh: by phase, before netting.
     :ivar given_wh: what the script put into the packs, or took out, without any battery's doing.
     :ivar age_sum_s: ages of the readings that answers were made of, added up.
@@ -67,6 +68,7 @@ class Recording:
     observations: list[Observation] = field(default_factory=list)
     marks: list[tuple[float, str]] = field(default_factory=list)
     bounds_s: list[float | None] = field(default_factory=list)
+    disturbed_s: list[float] = field(default_factory=list)
     imports_wh: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     exports_wh: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     given_wh: float = 0.0

@@ -169,7 +169,7 @@ def problems(course: Course, run: Recording) -> list[str]:
     """What went wrong, in words; empty when nothing did."""
     found = []
     for event in event_results(run):
-        if not event.settled and event.bound_s is not None:
+        if not event.settled and event.possible:
             found.append(
                 f"{event.label} at {event.at_s:.0f} s: not settled (possible in "
                 f"{event.bound_s:.0f} s)"

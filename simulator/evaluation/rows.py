@@ -181,9 +181,18 @@ def merged(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def aggregate(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Plain means over scenarios of every figure that all of them have."""
-    keys = [key for key in (*REPORTED, *ADDED) if rows and all(key in row for row in rows)]
-    return {key: rounded(key, sum(row[key] for row in rows) / len(rows)) for key in keys}
+    """Plain means over scenarios of every figure that all of them have.
+
+    Where nothing happens settling and overshoot count as 0, as they always did.
+    """
+    found = {}
+    for key in (*REPORTED, *ADDED):
+        values = [row[key] for row in rows if key in row]
+        if values and len(values) == len(rows):
+            if key == "settle_ratio":  # there is none where nothing happens
+                values = [value for value in values if value] or [0.0]
+            found[key] = rounded(key, sum(values) / len(values))
+    return found
 
 
 def key_of(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -19,11 +19,13 @@ class Event:
     """Something that happens at a time.
 
     :ivar label: names the events that settling is measured from; empty for the others.
+    :ivar disturbs: ends the window of the event before, although nothing is measured from it.
     """
 
     at_s: float
     label: str
     action: Action
+    disturbs: bool = False
 
 
 Script = Callable[[float, Random], Iterator[Event]]

@@ -161,7 +161,7 @@ def living(duration_s: float, random: Random) -> Iterator[Event]:
         calm = (duration_s if after is None else after.at_s) - one.at_s >= CALM_S
         worth = POWER_W[one.name] >= WORTH_A_MARK_W
         label = f"{one.name}_{'on' if one.active else 'off'}" if calm and worth else ""
-        yield Event(one.at_s, label, switch(one.name, one.active))
+        yield Event(one.at_s, label, switch(one.name, one.active), not label)
 
 
 def _running(duration_s: float, random: Random) -> Iterator[On]:

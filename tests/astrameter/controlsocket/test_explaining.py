@@ -67,15 +67,15 @@ class Situations(SynchronousTestCase):
         house = self.house(600.0)
         house.live(30)
         why = house.why()
-        self.assertIn("It discharges 3", why)
-        self.assertIn("2 batteries are steered and are to deliver 60", why)
+        self.assertRegex(why, r"It discharges (29|30|31)\d W\.")
+        self.assertRegex(why, r"2 batteries are steered and are to deliver (59|60|61)\d W")
         self.assertIn("so it follows", why)
 
     def test_charging(self) -> None:
         house = self.house(-900.0, first=VENUS)
         house.live(30)
-        self.assertIn("It charges with 900 W.", house.why())
-        self.assertIn("the only one that is steered, so its part is 900 W of charge", house.why())
+        self.assertRegex(house.why(), r"It charges with (8[89]|9[01])\d W\.")
+        self.assertRegex(house.why(), r"only one .*, so its part is (8[89]|9[01])\d W of charge")
 
     def test_idle(self) -> None:
         house = self.house(0.0)
@@ -88,7 +88,7 @@ class Situations(SynchronousTestCase):
         house.limits["first"] = (-2500.0, 0.0)
         house.live(60)
         self.assertIn("It cannot discharge at present: empty", house.why())
-        self.assertIn("its part is 50", house.why("second"))
+        self.assertRegex(house.why("second"), r"its part is (49|50|51)\d W of discharge")
 
     def test_full(self) -> None:
         house = self.house(-900.0)
@@ -230,7 +230,7 @@ class Text(SynchronousTestCase):
             title,
             "aabbccddee01  VNSE3-0, phase A, asks ct002 (house) every 0.5 s, last 0.0 s ago",
         )
-        self.assertIn("  It discharges 6", rest[0])
+        self.assertRegex(rest[0], r"  It discharges (59|60|61)\d W\.")
         table = rest[rest.index("") + 2 :]
         self.assertEqual(len(table), 13)
         self.assertEqual(

@@ -47,6 +47,12 @@ class Event(SynchronousTestCase):
             },
         )
 
+    def test_it_says_whether_the_batteries_take_turns(self) -> None:
+        rig = Rig(min_efficient_power=150)
+        rig.send(BATTERY)
+        (event,) = rig.told()
+        self.assertIs(event.data["efficiency_rotation"], True)
+
     def test_inspection_is_no_event(self) -> None:
         rig = Rig()
         rig.send(BATTERY.but(phase="0"))

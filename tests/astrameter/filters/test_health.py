@@ -43,6 +43,12 @@ class Recording(SynchronousTestCase):
         self.fail()
         self.assertEqual(self.health.last, Outcome(1000.0, None, "the test wants it to fail"))
 
+    def test_the_last_good_sample_outlives_failures(self) -> None:
+        self.assertIsNone(self.health.good)
+        sample = self.successResultOf(self.health.read())
+        self.fail()
+        self.assertIs(self.health.good, sample)
+
     def test_the_time_is_that_of_the_end_of_a_slow_read(self) -> None:
         self.meter.reading = slow = Deferred()
         reading = self.health.read()

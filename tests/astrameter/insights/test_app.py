@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from astrameter.ct.wire import encode
+from astrameter.filters.health import Health
 from astrameter.insights.appframes import Slave, question, runtime_frame, slave_list
+from astrameter.insights.inventory import Inventory, MeterDevice
 from astrameter.marstek.managed import Managed
 from tests.astrameter.insights.rig import MAC, HouseCase, Published
 from tests.astrameter.insights.vectors import VECTORS, named
+from tests.doubles import StubMeter
 from tests.scripted_broker import settle
 from tests.vectors import each
 
@@ -208,6 +213,28 @@ class Answering(HouseCase):
         self.assertEqual(self.news(), [])
         self.managed.put("HME-4", Managed("02b250000001"))
         self.assertEqual(set(self.insights._app._by_topic), {ASK, ASK_NEW})  # type: ignore[union-attr]
+
+
+class HouseMeter(SynchronousTestCase):
+    def chosen(self, *networks: str) -> str | None:
+        """The section of the meter that the app is shown; meters have these networks."""
+        clock = Clock()
+        meters = []
+        for i, one in enumerate(networks):
+            meter = StubMeter((1.0,), f"M{i}")
+            listed = tuple(map(IPv4Network, one.split()))
+            meters.append(MeterDevice(f"M{i}", meter, Health(meter, clock), listed))
+        found = Inventory(meters=tuple(meters)).house_meter()
+        return None if found is None else found.section
+
+    def test_it_is_the_first_that_serves_everybody(self) -> None:
+        self.assertEqual(self.chosen("192.168.1.0/24", "10.0.0.0/8 0.0.0.0/0", "0.0.0.0/0"), "M1")
+
+    def test_else_the_first(self) -> None:
+        self.assertEqual(self.chosen("192.168.1.0/24", "10.0.0.0/8"), "M0")
+
+    def test_or_none(self) -> None:
+        self.assertIsNone(self.chosen())
 
 
 class Broadcasting(HouseCase):

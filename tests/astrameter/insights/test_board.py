@@ -189,6 +189,25 @@ class Publishing(SynchronousTestCase):
         self.assertEqual(self.board.pending, 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_what_a_connection_that_has_gone_does_not_take_stays_to_be_deleted(self) -> None:
+        self.board.clear("a")
+        self.publisher.soon()
+        self.client.connected = False
+        settle(self.clock)
+        self.assertEqual(self.board.pending, 1)
+
+    def test_what_has_to_come_first_does(self) -> None:
+        client: Any = self.client
+        firsts = {"b": "ends", "c": None}
+        publisher = Publisher(
+            self.clock, client, self.board, self.prepare, lambda topic, _: firsts.get(topic)
+        )
+        for topic in ("a", "b", "c"):
+            self.board.put(topic, "1")
+        publisher.soon()
+        settle(self.clock)
+        self.assertEqual(self.client.sent, ["a", "b", "b", "c"])
+
     def test_stopping(self) -> None:
         self.board.put("a", "1")
         self.publisher.soon()

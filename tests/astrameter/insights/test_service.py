@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+from typing import Any
+
+from twisted.internet.defer import Deferred
 
 from astrameter.ct.options import CtOptions
 from astrameter.events import MeterChanged, ShellyAnswered
@@ -590,6 +593,15 @@ class Ending(HouseCase):
         self.assertEqual(self.published()[-1].payload, "offline")
         self.assertIsNone(self.insights._consumers.get("device-1", MAC))
 
+    def test_a_meter_that_is_being_asked_is_asked_no_more(self) -> None:
+        waiting: Deferred[Any] = Deferred()
+        self.meters["JSON_HTTP"][0].reading = waiting
+        self.start()
+        done = self.insights.stopService()
+        settle(self.clock)
+        self.successResultOf(done)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_it_may_be_started_again(self) -> None:
         self.start()
         self.stop()
@@ -663,6 +675,23 @@ class Changing(HouseCase):
         self.assertIn(
             "efficiency_window_weight", json.loads(self.retained()[BATTERY])["components"]
         )
+
+    def test_others_are_heard_at_the_ct_that_is_there(self) -> None:
+        self.start()
+        self.poll()
+        before = self.cts["device-1"].ct
+        self.add_ct("device-1")
+        self.insights.refresh()
+        self.assertEqual((before.setting_changed, before.control_switched), ([], []))
+        self.poll()
+        self.news()
+        ct = self.cts["device-1"].ct
+        ct.change_setting(MAC, "distribution_weight", 3.0)
+        settle(self.clock)
+        self.assertEqual([o.json["distribution_weight"] for o in self.news()], [3.0])
+        self.cts.clear()
+        self.insights.refresh()
+        self.assertEqual((ct.setting_changed, ct.control_switched), ([], []))
 
     def test_a_ct_that_was_replaced_gets_what_was_commanded(self) -> None:
         self.start()

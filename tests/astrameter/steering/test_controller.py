@@ -12,6 +12,7 @@ from astrameter.steering.controller import Steering
 from astrameter.steering.interface import Mode
 from astrameter.steering.options import SteeringOptions
 from tests.astrameter.steering.rig import House, Pack
+from tests.logged import logged
 
 T0 = 1000.0
 B2500 = "HMA-1"
@@ -402,6 +403,16 @@ class Surplus(Loop):
         house.run(60)
         for pack in house.packs:
             self.assertEqual({round(asked_w) for asked_w in pack.asked}, {0})
+
+    def test_that_nobody_can_take_what_is_left_over_is_said_once(self) -> None:
+        def load_w(at: float) -> float:
+            return -600 if int(at) // 60 % 2 else 300
+
+        house = House([Pack(name, B2500, low_w=0) for name in "ab"], load_w)
+        with logged() as lines:
+            house.run(240)
+        self.assertEqual(len(lines), 2)
+        self.assertRegex(lines[0], r"^info: \d+ W are left over.*\(HMA-1\)")
 
     def test_alone_in_surplus_one_holds_its_floor(self) -> None:
         pack = Pack("b", B2500, low_w=0, high_w=800)

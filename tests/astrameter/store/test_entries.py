@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from hypothesis import given, settings
@@ -131,7 +132,14 @@ class Strangers(SynchronousTestCase):
         self.assertEqual(entry_of(7, {"b": 1, "a": 2}), Entry(7, '{"a":2,"b":1}'))
 
     def test_what_is_none(self) -> None:
-        for changed_ms, document in ((None, {}), ("7", {}), (True, {}), (7, []), (7, None)):
+        for changed_ms, document in (
+            (None, {}),
+            ("7", {}),
+            (True, {}),
+            (7, []),
+            (7, None),
+            (7, {"a": math.nan}),
+        ):
             self.assertIsNone(entry_of(changed_ms, document))
 
     def test_impossible_times_are_old(self) -> None:

@@ -61,6 +61,13 @@ class Batteries(Case):
         self.restart()
         self.assertEqual(asdict(self.settings()), ALL)
 
+    def test_it_is_attached_once_however_often_that_is_asked(self) -> None:
+        self.remembered.attach("ct002", self.ct)
+        self.assertEqual(len(self.ct.setting_changed), 1)
+        self.ct.change_setting(MAC, "active", False)
+        self.remembered.attach("ct002", self.ct)
+        self.assertFalse(self.settings().active)
+
     def test_what_was_never_set_follows_the_defaults(self) -> None:
         self.ct.change_setting(MAC, "active", False)
         self.assertEqual(self.store.get(f"battery/ct002/{MAC}"), {"active": False})

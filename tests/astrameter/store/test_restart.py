@@ -183,6 +183,16 @@ class Steering(Case):
         life.let_batteries_ask(10.0)
         self.assertEqual(life.learned()["limits_w"], limits)
 
+    def test_there_is_a_bound_and_those_that_ask_come_first(self) -> None:
+        life = self.live()
+        others = {f"{n:012x}": [None, 600.0] for n in range(500)}
+        life.ct.controller.recall({"limits_w": others}, 0.0)  # type: ignore[attr-defined]
+        life.house.site.household.set_base_load("A", 9000.0)
+        life.let_batteries_ask(300.0)
+        limits = life.learned()["limits_w"]
+        self.assertLessEqual(len(limits), 64)
+        self.assertLessEqual({FIRST, SECOND}, limits.keys())
+
     def test_also_after_a_power_cut(self) -> None:
         cut = self.learn()
         cut.world.advance(SAVE_EVERY_S)

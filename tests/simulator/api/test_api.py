@@ -67,6 +67,12 @@ REFUSED: list[dict[str, Any]] = [
     {"name": "power text", "path": POWER, "body": {"charge": "x"}, "error": "invalid max power"},
     {"name": "power null", "path": POWER, "body": {"charge": None}, "error": "invalid max power"},
     {
+        "name": "power nan",
+        "path": POWER,
+        "raw": b'{"charge": NaN}',
+        "error": "invalid max power",
+    },
+    {
         "name": "power negative",
         "path": POWER,
         "body": {"charge": 5, "discharge": -1},
@@ -373,6 +379,14 @@ class Events(ApiCase):
         transport.producer.pauseProducing()
         self.reactor.pump([1.0] * (MOST_SKIPPED + 2))
         self.assertTrue(transport.disconnecting)
+
+    def test_a_client_that_reads_now_and_then_is_not(self) -> None:
+        _, transport = self.listen()
+        for _ in range(3):
+            transport.producer.pauseProducing()
+            self.reactor.pump([1.0] * (MOST_SKIPPED - 10))
+            transport.producer.resumeProducing()
+        self.assertFalse(transport.disconnecting)
 
     def test_listeners_are_bounded(self) -> None:
         for _ in range(MOST_CLIENTS):

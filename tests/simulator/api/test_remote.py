@@ -149,10 +149,23 @@ class Listening(RemoteCase):
         self.world.advance(600)
         self.assertIsNotNone(self.remote.trouble)
 
+    def test_after_a_good_connection_it_is_soon_back(self) -> None:
+        self.remote.startService()
+        self.world.advance(300)
+        self.come_up()
+        self.world.advance(15)
+        self.go_down()
+        self.world.advance(0.5)
+        self.come_up()
+        self.world.advance(3)
+        self.assertIsNone(self.remote.trouble)
+
     def test_stopping_in_the_midst_of_it(self) -> None:
         self.come_up()
         self.remote.startService()
+        began_s = self.world.seconds()
         self.world.wait(self.remote.stopService() or _done())
+        self.assertLess(self.world.seconds() - began_s, 0.5)
         self.world.advance(1)
         self.assertEqual(self.desk.getDelayedCalls(), [])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -51,6 +52,22 @@ class Locks(SynchronousTestCase):
         self.assertTrue(second.acquire())
         second.remove()
 
+    def test_a_file_that_is_removed_in_between_is_not_taken_for_the_new_one(self) -> None:
+        taken: list[int] = []
+        flock = fcntl.flock
+
+        def slow(descriptor: int, operation: int) -> None:
+            flock(descriptor, operation)
+            if not taken:
+                self.path.unlink()
+            taken.append(descriptor)
+
+        self.patch(fcntl, "flock", slow)
+        one = self.file()
+        self.assertTrue(one.acquire())
+        self.assertEqual(len(taken), 2)
+        self.assertTrue(self.path.exists())
+
     def test_only_its_holder_removes_it(self) -> None:
         first, second = self.file(), self.file()
         first.acquire()
@@ -70,7 +87,7 @@ class Locks(SynchronousTestCase):
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
 
     def test_links_and_directories_are_refused(self) -> None:
-        other = Path(self.mktemp())
+        other = Path(self.mktemp()).absolute()
         other.write_text("precious")
         self.path.symlink_to(other)
         with self.assertRaisesRegex(PidFileError, "cannot be opened"):

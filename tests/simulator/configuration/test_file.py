@@ -156,6 +156,7 @@ WRONG: list[dict[str, Any]] = [
         "top": {"batteries": [5]},
         "says": "batteries[0] = 5: an object is wanted",
     },
+    {"name": "too fast", "top": {"time_scale": 1e9}, "says": "time_scale is at most 10000"},
     {
         "name": "too much power",
         "battery": {"max_charge_power": 40000},

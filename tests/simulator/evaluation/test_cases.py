@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from astrameter.steering.controller import Steering
 from simulator.evaluation.cases import UnknownCaseError, cases, changes_of, select
 
 
@@ -65,6 +66,11 @@ class Plants(SynchronousTestCase):
             {(one.report_index, one.stepping) for one in batteries}, {(1, "continuous")}
         )
         self.assertIsNone(getattr(found["S01-single-hmg-step"], "recorded", ""))
+
+    def test_batteries_that_move_between_polls_are_steered_as_well(self) -> None:
+        case = cases(None, (), changes_of(["stepping=continuous"]))["full_battery_low_pace"]
+        powers = [one.outputs_w[1] for one in case.play(1, Steering, {}).observations]
+        self.assertApproximates(powers[-1], -250, 40)
 
     def test_settings_that_there_are_not_are_told(self) -> None:
         for text in ("mac=1", "report_index", "report_index=x"):

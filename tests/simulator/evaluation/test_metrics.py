@@ -140,6 +140,26 @@ class Vectors(SynchronousTestCase):
         found = run(lambda _t: 25, 100, marks=(20,))
         self.check(found, events_measured=1, unsettled_events=1)
 
+    def test_what_the_plant_or_the_next_event_does_not_allow_is_not_avoidable(self) -> None:
+        for bound_s, marks, avoidable in (
+            (10.0, (20, 60), 2),
+            (None, (20, 60), 0),
+            (35.0, (20, 60), 0),  # 40 s are left, and 10 s of calm are needed
+            (29.0, (20, 60), 2),
+        ):
+            found = Recording((venus(),), 100.0, marks=[(m, "m") for m in marks])
+            found.bounds_s = [bound_s, bound_s]
+            for at_s in range(101):
+                found.observations.append(Observation(at_s, 100, 0, (0.0,), (0.5,), 0))
+            self.check(metrics(found), unsettled_events=2, unsettled_avoidable=avoidable)
+
+    def test_what_something_else_did_is_not_counted(self) -> None:
+        found = Recording((venus(),), 100.0, marks=[(20.0, "m")], disturbed_s=[10.0, 50.0])
+        for at_s in range(101):
+            grid_w = 100 if 20 <= at_s < 25 else -900 if at_s > 50 else 0
+            found.observations.append(Observation(at_s, grid_w, 0, (0.0,), (0.5,), 0))
+        self.check(metrics(found), settle_mean_s=5.0, overshoot_max_w=0)
+
     def test_ten_seconds_of_calm_are_enough(self) -> None:
         found = run(lambda t: 100 if t < 30 else 0, 40, marks=(20,))
         self.check(found, unsettled_events=0, settle_mean_s=10.0)

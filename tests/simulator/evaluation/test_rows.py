@@ -47,6 +47,11 @@ class Seeds(SynchronousTestCase):
         self.assertEqual(found["settle_mean_s"], 2.5)
         self.assertLessEqual(set(REPORTED), set(found))
 
+    def test_the_ratio_is_a_mean_over_those_that_have_one(self) -> None:
+        found = aggregate([row(settle_ratio=0.0), row(settle_ratio=1.5), row(settle_ratio=2.5)])
+        self.assertEqual(found["settle_ratio"], 2.0)
+        self.assertEqual(aggregate([row(settle_ratio=0.0)])["settle_ratio"], 0)
+
     def test_there_is_no_aggregate_of_nothing(self) -> None:
         self.assertEqual(aggregate([]), {})
 

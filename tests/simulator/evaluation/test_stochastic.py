@@ -86,6 +86,10 @@ class Living(SynchronousTestCase):
         variance = sum((count - mean) ** 2 for count in counts) / len(counts)
         self.assertGreater(variance, 2 * mean)
 
+    def test_every_switching_is_a_mark_or_ends_the_window_of_one(self) -> None:
+        for event in hour(3):
+            self.assertNotEqual(bool(event.label), event.disturbs)
+
     def test_marks_are_large_and_followed_by_calm(self) -> None:
         for seed in range(10):
             events = hour(seed)

@@ -93,8 +93,20 @@ class Operations(ControlCase):
         for _ in range(10):
             status = self.do(ChangeSoc(MAC, 0.1))
         self.assertEqual(status.batteries[0].soc, 1.0)
+        self.assertEqual(self.simulation.pollers[0].battery.soc, 1.0)
         self.assertEqual(self.do(ChangeSoc(MAC, 5)).batteries[0].soc, 1.0)
         self.assertEqual(self.do(ChangeSoc(MAC, -5)).batteries[0].soc, 0.0)
+
+    def test_what_was_before_does_not_count_against_it(self) -> None:
+        simulation = self.simulate(
+            battery(capacity_wh=10.0, poll_interval_s=10.0, initial_power_w=400.0)
+        )
+        control = LocalControl(simulation, self.site, self.end)
+        first = simulation.pollers[0].battery
+        self.world.advance(9.9)
+        self.successResultOf(control.perform(SetSoc(MAC, 0.9)))
+        first.advance_to(simulation.time.seconds() + 0.1)
+        self.assertGreater(first.soc, 0.89)
 
     def test_power_limits(self) -> None:
         one = self.do(SetMaxPower(MAC, 100, None)).batteries[0]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.logger import Logger, formatEvent
+
 from simulator.running.poller import REPLY_TIMEOUT_S
 from simulator.running.simulation import RunningSimulation
+from simulator.running.target import CtTarget
 from tests.simulator.running.rig import (
     CT,
     MAC,
@@ -134,6 +139,24 @@ class FindingTheCt(SimulationCase):
         self.world.advance(40.0)
         self.assertGreater(len(self.ct.heard), 2)
         self.assertEqual(simulation.status().ct_host, "ct.home")
+
+    def test_a_ct_that_is_not_there_is_told_once_and_its_return_too(self) -> None:
+        events: list[Any] = []
+        self.patch(CtTarget, "_log", Logger(observer=events.append))
+        self.ct.silent = True
+        self.simulate(battery(), battery(OTHER, phase="B"))
+        self.world.advance(120)
+        self.assertEqual([formatEvent(one) for one in events], [
+            f"no CT answers at {CT}:12345; start AstraMeter, or mend ct.host and ct.port"
+        ])  # fmt: skip
+        self.ct.silent = False
+        self.world.advance(60)
+        self.assertEqual(formatEvent(events[1]), f"the CT at {CT}:12345 answers again")
+        self.ct.silent = True
+        self.world.advance(5)
+        self.ct.silent = False
+        self.world.advance(60)
+        self.assertEqual(len(events), 2)
 
     def test_stopping_while_it_is_looked_up(self) -> None:
         simulation = RunningSimulation(setup(battery(), ct_host="nobody.home"), self.site)

@@ -29,6 +29,18 @@ def grid(**more: Any) -> Expectation:
     return Expectation(**{"at_s": 2, "kind": "grid", "of": "total", "low": -50, "high": 50, **more})
 
 
+class Late:
+    """A clock whose timers fire late, as real ones do: every other one."""
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self._late_s = 0.0105
+
+    def callLater(self, delay: float, function: Any, *args: Any) -> Any:
+        self._late_s = 0.0105 - self._late_s
+        return self._clock.callLater(delay + self._late_s, function, *args)
+
+
 class Watching(SimulationCase):
     def test_one_look(self) -> None:
         self.assertEqual(
@@ -51,6 +63,7 @@ class Watching(SimulationCase):
         late = grid(for_s=2, before_s=3)
         self.assertIn("ok", outcome(late, [0, 0, 99, 99, 0, 0, 0]))
         self.assertIn("ok", outcome(late, [0, 0, 0, 99, 99, 0, 0, 0]))
+        self.assertIn("FAIL", outcome(late, [0, 0, 0, 99, 0, 99]))
         failed = outcome(late, [0, 0, 99, 99, 99, 99])
         self.assertEqual(
             failed,
@@ -131,6 +144,16 @@ class Playing(SimulationCase):
         began_s = self.world.seconds()
         self.play(expect=(Expectation(10, "grid", "A", -9e9, 9e9, for_s=30),), time_scale=10.0)
         self.assertAlmostEqual(self.world.seconds() - began_s, 4.0, 1)
+
+    def test_timers_that_fire_a_little_late(self) -> None:
+        simulation = self.simulate()
+        expected = Expectation(1, "grid", "A", -9e9, 9e9, for_s=1)
+        player = Player(
+            Script("s", "", None, (), (expected,)), simulation, Late(self.site), lambda _line: None
+        )
+        player.startService()
+        self.addCleanup(player.stopService)
+        self.assertTrue(self.world.wait(player.done))
 
     def test_what_is_broken_off_is_not_met(self) -> None:
         simulation = self.simulate()
