@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.evaluation.metrics import event_results
+from simulator.evaluation.metrics import SETTLED_W, event_results
 from simulator.evaluation.oscillation import swings_w
 from simulator.evaluation.recorded import Recorded
 from simulator.evaluation.recording import Observation, Recording
@@ -95,8 +95,14 @@ def compared(one: Recorded, run: Recording) -> list[Compared]:
         ours_s = sum(e.settle_s if e.settled else w for e, _, w in pairs) / len(pairs)
         theirs_s = sum(_or(t["settle_s"], w) for _, t, w in pairs) / len(pairs)
         found.append(Compared("settle_s", round(ours_s, 1), round(theirs_s, 1)))
-    # Who never arrives overshoots nothing: that is no figure to be compared with.
-    arrived = [(e, t) for e, t, _ in pairs if t["settle_s"] is not None]
+    # Who never arrives overshoots nothing, and where there is no error at first, its sign is that
+    # of the noise: these are no figures to be compared.
+    arrived = [
+        (e, t)
+        for e, t, _ in pairs
+        if t["settle_s"] is not None
+        and min(abs(e.disturbed_w), abs(t["initial_error_w"])) >= SETTLED_W
+    ]
     if arrived:
         ours_w = round(max(e.overshoot_w for e, _ in arrived), 1)
         found.append(Compared("overshoot_w", ours_w, max(t["overshoot_w"] for _, t in arrived)))

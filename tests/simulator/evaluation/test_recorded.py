@@ -87,6 +87,11 @@ class Controlled(SynchronousTestCase):
         names = [figure.name for figure in compared(one, drive(one.course, 1, Steering))]
         self.assertEqual(names, ["steady_rms_w", "settle_s"])
 
+    def test_where_there_is_no_error_at_first_there_is_no_overshoot(self) -> None:
+        one = recorded()[BY_NUMBER["S35"]["id"]]
+        names = [figure.name for figure in compared(one, drive(one.course, 1, Steering))]
+        self.assertEqual(names, ["steady_rms_w", "settle_s"])
+
     def test_it_is_worse_in_most_of_what_is_compared(self) -> None:
         class Idle(Steering):
             def instruct(self, *_what: object) -> float:
