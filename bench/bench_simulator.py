@@ -30,7 +30,7 @@ from simulator.running import simulation as running
 from simulator.running.poller import Poller
 from simulator.running.virtual import VirtualRun
 
-STEPS = (100, 250, 500, 750, 1000, 1250, 1500, 2000, 2500, 3000)
+STEPS = (100, 250, 500, 1000, 1500, 2000, 2500, 3000, 4000)
 WARM_UP_S = 2.0
 MEASURED_S = 5.0
 PROBE_S = 0.01

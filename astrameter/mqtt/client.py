@@ -84,11 +84,13 @@ class MqttClient(Service):
         endpoint_factory: EndpointFactory = broker_endpoint,
         backoff: Backoff | None = None,
         random: Random | None = None,
+        rest_s: float = 0.0,
     ) -> None:
         """Nothing happens before ``startService``.
 
         :param section: the configuration section, for the log.
         :param random: for the client id and the jitter.
+        :param rest_s: the pause after some messages of a flood, for who has better things to do.
         :raises ValueError: when the will's topic is none.
         """
         if will is not None:
@@ -105,6 +107,7 @@ class MqttClient(Service):
         self.trouble = ""
         self._reactor = reactor
         self._will = will
+        self._rest_s = rest_s
         self._endpoint_factory = endpoint_factory
         self._backoff = backoff or Backoff(random=random)
         self._subscribers = MQTTMatcher()
@@ -210,7 +213,7 @@ class MqttClient(Service):
         attempt.addErrback(self._unreachable).addCallback(self._attempted)
 
     def _new_session(self) -> Session:
-        self._session = Session(self._reactor, self.settings, self._will, self)
+        self._session = Session(self._reactor, self.settings, self._will, self, self._rest_s)
         return self._session
 
     def _attempted(self, _result: object) -> None:

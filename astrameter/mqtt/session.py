@@ -79,14 +79,23 @@ class Owner(TypingProtocol):
 
 @implementer(IPushProducer)
 class Session(Protocol):
-    """Bytes to engine, engine to owner; liveness; nothing unbounded in either direction."""
+    """Bytes to engine, engine to owner; liveness; nothing unbounded in either direction.
+
+    :param rest_s: how long nothing is taken in after :data:`PACKETS_PER_TURN` packets.
+    """
 
     transport: Any
 
     def __init__(
-        self, clock: IReactorTime, settings: MqttSettings, will: Will | None, owner: Owner
+        self,
+        clock: IReactorTime,
+        settings: MqttSettings,
+        will: Will | None,
+        owner: Owner,
+        rest_s: float = 0.0,
     ) -> None:
         self._clock = clock
+        self._rest_s = rest_s
         self._settings = settings
         self._owner = owner
         self._engine = Engine(settings, will, self._write)
@@ -214,7 +223,8 @@ class Session(Protocol):
         self._unacknowledged.pop(mid, None)
 
     def _work(self) -> None:
-        """Take in some packets; the rest waits for the reactor's next turn, and the broker too."""
+        """Take in some packets; the rest waits for a later turn of the reactor, and the broker
+        too."""
         if self._working or self._continuation is not None:
             return
         self._working = True
@@ -228,7 +238,7 @@ class Session(Protocol):
             self._working = False
         if more and not self._ended:
             self.transport.pauseProducing()
-            self._continuation = self._clock.callLater(0, self._continue)
+            self._continuation = self._clock.callLater(self._rest_s, self._continue)
 
     def _continue(self) -> None:
         self._continuation = None

@@ -112,6 +112,7 @@ class HouseCase(SynchronousTestCase):
     """:ivar meters: by section; the first serves everybody.
 
     :ivar cts: the emulated CTs by device id; ``device-1`` is there at the start.
+    :ivar asked_for: how the insights wanted their client.
     """
 
     options: dict[str, Any] = {}  # noqa: RUF012  what a test case wants otherwise
@@ -197,11 +198,10 @@ class HouseCase(SynchronousTestCase):
 
     def make(self, **options: Any) -> Insights:
         def connect(reactor: Any, settings: Any, section: str, **more: Any) -> MqttClient:
-            random = Random(1)
-            endpoint = self.broker.endpoint
-            return MqttClient(
-                reactor, settings, section, endpoint_factory=endpoint, random=random, **more
-            )
+            self.asked_for = dict(more)
+            made = {"endpoint_factory": self.broker.endpoint, "random": Random(1)}
+            # What settles needs no time.
+            return MqttClient(reactor, settings, section, **{**more, **made, "rest_s": 0.0})
 
         self.insights = Insights(
             self.clock,

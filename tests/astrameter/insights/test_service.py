@@ -12,6 +12,7 @@ from astrameter.ct.options import CtOptions
 from astrameter.events import MeterChanged, ShellyAnswered
 from astrameter.insights import control
 from astrameter.insights.roster import HEARTBEAT_S
+from astrameter.insights.service import REST_S
 from tests.astrameter.insights.rig import MAC, WATTS, HouseCase, Steering
 from tests.scripted_broker import CONNECT, DISCONNECT, settle
 
@@ -291,6 +292,10 @@ class Commands(HouseCase):
         states = [one for one in news if one.topic == STATE]
         self.assertEqual(states[-1].json["manual_target"], 999.0)
         self.assertLess(len(news), 1000)
+
+    def test_a_flood_is_followed_with_rests_for_the_batteries(self) -> None:
+        self.start()
+        self.assertEqual(self.asked_for["rest_s"], REST_S)
 
     def test_a_refused_command_to_a_ct_is_answered_too(self) -> None:
         self.start()

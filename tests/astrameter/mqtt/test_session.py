@@ -192,6 +192,19 @@ class Floods(MqttTestCase):
         self.assertEqual(len(self.got), 3 * PACKETS_PER_TURN + 2)
         self.assertEqual(self.got[-1], ("home/p", b"last", False))
 
+    def test_who_has_better_things_to_do_rests_between_the_slices(self) -> None:
+        self.started(rest_s=0.5)
+        self.broker.line.send(publication("home/p", b"1") * (2 * PACKETS_PER_TURN + 1))
+        settle(self.clock)
+        progress = []
+        for _ in range(5):
+            progress.append((len(self.got), self.broker.line.paused))
+            self.clock.advance(0.25)
+            settle(self.clock)
+        once, twice = PACKETS_PER_TURN, 2 * PACKETS_PER_TURN
+        slices = [(once, True), (once, True), (twice, True), (twice, True), (twice + 1, False)]
+        self.assertEqual(progress, slices)
+
     def test_what_arrives_although_the_broker_has_to_wait_waits_too(self) -> None:
         self.started()
         session = self.broker.line.protocol

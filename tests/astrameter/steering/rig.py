@@ -24,6 +24,7 @@ class Pack:
     :ivar low_w: least it can deliver; 0 when it is full or cannot charge.
     :ivar high_w: most it can deliver; 0 when it is empty.
     :ivar dead_time_s: from a decision to its first effect.
+    :ivar start_s: the same, when its inverter has to start.
     :ivar stuck_w: what it delivers whatever it is told; None: it follows.
     :ivar blind_w: smaller readings have no effect.
     :ivar asked: the net outputs asked of it.
@@ -45,6 +46,7 @@ class Pack:
     stuck_w: float | None = None
     ramp_w_per_s: float = 400.0
     dead_time_s: float = 0.0
+    start_s: float = 0.0
     blind_w: float = 10.0
     poll_s: float = 1.0
     online: bool = True
@@ -73,7 +75,9 @@ class Pack:
         if abs(reading_w) < self.blind_w or not settled:
             return
         self._setpoint_w = min(max(self._setpoint_w + reading_w, self.low_w), self.high_w)
-        self._ordered.append((now + self.dead_time_s, self._setpoint_w))
+        starts = not self._ordered and abs(self.output_w) < 5
+        delay_s = max(self.dead_time_s, self.start_s if starts else 0.0)
+        self._ordered.append((now + delay_s, self._setpoint_w))
         self._acted_at = self._near_since = now
 
     def move(self, now: float) -> None:
@@ -139,6 +143,11 @@ class House:
     def grids(self, last_s: float) -> list[float]:
         """True grid power in the last seconds."""
         return [grid_w for at, grid_w in self.trace if at > self.now - last_s]
+
+    def settled_after_s(self, since: float, within_w: float = 25.0) -> float:
+        """How long after ``since`` the grid came to stay near zero."""
+        off = [at for at, grid_w in self.trace if at > since and abs(grid_w) >= within_w]
+        return max(off, default=since) - since
 
     def outputs(self) -> list[int]:
         return [round(pack.output_w) for pack in self.packs]

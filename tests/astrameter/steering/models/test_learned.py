@@ -1,0 +1,176 @@
+"""A law that nobody has described."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from astrameter.steering.models.law import choose
+from astrameter.steering.models.learned import LearnedLaw, Way
+from tests.astrameter.steering.rig import House, Pack
+
+FIRST_W = 150
+
+
+@dataclass
+class Strange(Pack):
+    """A battery that follows no law that anybody has described.
+
+    :ivar law: the step that a reading brings about.
+    :ivar told: the readings that it was sent.
+    """
+
+    law: Callable[[float], float] = lambda reading_w: reading_w
+    told: list[float] = field(default_factory=list)
+
+    def obey(self, reading_w: float, now: float) -> None:
+        self.told.append(reading_w)
+        self.asked.append(self.power_w + reading_w)
+        if abs(reading_w) < 10:
+            return
+        step_w = self.law(reading_w)
+        self._setpoint_w = min(max(self._setpoint_w + step_w, self.low_w), self.high_w)
+        self._ordered.append((now + self.dead_time_s, self._setpoint_w))
+
+
+class OneWay(SynchronousTestCase):
+    def test_at_first_a_reading_does_what_it_says(self) -> None:
+        way = Way()
+        self.assertEqual((way.step_w(70), way.known_w), (70, 0))
+
+    def test_the_gain_is_learned(self) -> None:
+        way = Way()
+        way.learn(100, 50)
+        self.assertEqual((way.gain, way.step_w(200), way.known_w), (0.5, 100, 100))
+
+    def test_a_step_that_was_cut_off_tells_the_limit_and_not_the_gain(self) -> None:
+        way = Way()
+        way.learn(100, 100)
+        way.learn(400, 150)
+        self.assertEqual((way.gain, way.most_w), (1.0, 150))
+        self.assertEqual((way.step_w(120), way.step_w(300)), (120, 150))
+
+    def test_what_it_did_long_ago_is_forgotten(self) -> None:
+        way = Way()
+        way.learn(400, 150)
+        for _ in range(6):
+            way.learn(100, 100)
+        self.assertEqual((way.gain, way.most_w, way.known_w), (1.0, math.inf, 100))
+
+    @given(
+        st.lists(st.tuples(st.floats(1, 5000), st.floats(0.001, 50_000)), min_size=1, max_size=20),
+        st.floats(0, 5000),
+    )
+    def test_whatever_it_saw_it_stays_within_reason(
+        self, seen: list[tuple[float, float]], reading_w: float
+    ) -> None:
+        way = Way()
+        for one in seen:
+            way.learn(*one)
+        self.assertTrue(0.2 <= way.gain <= 1.5)
+        self.assertGreaterEqual(way.most_w, 20)
+        self.assertTrue(0 <= way.step_w(reading_w) <= 1.5 * reading_w)
+
+
+class TheLaw(SynchronousTestCase):
+    def test_it_is_careful_with_what_it_does_not_know(self) -> None:
+        law = LearnedLaw()
+        self.assertEqual(law.approach(2000, 0), FIRST_W)
+        self.assertEqual(law.approach(-2000, 0), -FIRST_W)
+        self.assertEqual(law.approach(60, 0), 60)
+
+    def test_no_reading_is_larger_than_twice_what_was_seen_to_work(self) -> None:
+        law = LearnedLaw()
+        for known_w in (100, 150, 300, 600):
+            law.learn(known_w, known_w)
+            self.assertEqual(law.approach(5000, 0), max(FIRST_W, 2 * known_w))
+            self.assertEqual(law.candidates(5000, 0), (0, max(FIRST_W, 2 * known_w)))
+        self.assertEqual(law.approach(-5000, 0), -FIRST_W)
+
+    def test_each_direction_has_a_gain_of_its_own(self) -> None:
+        law = LearnedLaw()
+        law.learn(100, 50)
+        law.learn(-100, -125)
+        law.step(80, 0, 0)
+        self.assertEqual(law.setpoint_w, 40)
+        law.step(-80, 0, 1)
+        self.assertEqual(law.setpoint_w, -60)
+
+    def test_a_reading_is_enlarged_by_what_the_gain_takes_from_it(self) -> None:
+        law = LearnedLaw()
+        law.learn(100, 50)
+        self.assertEqual(choose(law, 60, 0, 0, 1.0), 120)
+
+    def test_a_movement_against_the_reading_teaches_nothing(self) -> None:
+        law = LearnedLaw()
+        for reading_w, moved_w in ((100, -50), (-100, 50), (100, 0)):
+            law.learn(reading_w, moved_w)
+        self.assertEqual((law.up, law.down), (Way(), Way()))
+
+    def test_it_knows_when_it_was_sent_more_than_it_has_seen(self) -> None:
+        law = LearnedLaw()
+        law.learn(100, 90)
+        law.step(100, 0, 0)
+        self.assertFalse(law.stretched)
+        law.step(150, 0, 1)
+        law.step(20, 0, 2)
+        self.assertTrue(law.stretched)
+        law.learn(90, 90)
+        self.assertFalse(law.stretched)
+
+    def test_a_copy_goes_its_own_way(self) -> None:
+        law = LearnedLaw()
+        other = law.copy()
+        other.step(100, 0, 0)
+        self.assertEqual((law.setpoint_w, law.stretched), (0, False))
+        self.assertEqual((other.setpoint_w, other.stretched), (100, True))
+
+
+class InAHouse(SynchronousTestCase):
+    """Batteries that no copy explains still cover the load."""
+
+    def drive(self, gain: float, most_w: float, seconds: float) -> House:
+        def law(reading_w: float) -> float:
+            return min(max(gain * reading_w, -most_w), most_w)
+
+        house = House([Strange("a", "X", law=law)], lambda now: 300 if now < 1120 else 1300)
+        house.run(seconds)
+        return house
+
+    def test_whatever_their_gain_and_their_largest_step_they_settle(self) -> None:
+        wrong = []
+        for gain in (0.4, 0.7, 1.2, 1.4):
+            for most_w in (60.0, 200.0, 2500.0):
+                house = self.drive(gain, most_w, 120)
+                first_s = house.settled_after_s(1000)
+                house.run(180)
+                second_s = house.settled_after_s(1120)
+                over_w = -min(house.grids(180))
+                if first_s > 45 or second_s > 120 or over_w > 60:
+                    wrong.append((gain, most_w, first_s, second_s, over_w))
+        self.assertEqual(wrong, [])
+
+    def test_what_is_learned_is_what_they_do(self) -> None:
+        house = self.drive(0.7, 2500.0, 240)
+        (unit,) = house.controller._units.values()
+        law = unit.bank.law
+        assert isinstance(law, LearnedLaw)
+        self.assertApproximates(law.up.gain, 0.7, 0.03)
+        self.assertFalse(unit.bank.cautious)
+
+    def test_while_nothing_explains_it_readings_grow_step_by_step(self) -> None:
+        house = self.drive(0.7, 2500.0, 118)
+        (pack,) = house.packs
+        assert isinstance(pack, Strange)
+        (unit,) = house.controller._units.values()
+        self.assertIsInstance(unit.bank.law, LearnedLaw)
+        seen_w = max(pack.told)
+        house.run(60)
+        for told_w in pack.told[118:]:
+            self.assertLessEqual(told_w, max(FIRST_W, 2 * seen_w))
+            seen_w = max(seen_w, told_w)
