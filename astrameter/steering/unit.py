@@ -14,6 +14,8 @@ _NEAR_W = 6.0
 _DRIFTED_W = 25.0
 _REST_S = 2.5
 _LOOK_S = 1.2
+_LATER = 1.5
+_SOON_S = 20.0
 _DEPARTED_W = 20.0
 _STARTING_S = 6.5
 _RETRY_S = 60.0
@@ -118,6 +120,10 @@ class Unit:
         self._rested_w = self.power_w
         self._said_w = self._said = 0
         self._one_way = True
+        self._told_at: float | None = None
+        self._response_s = 0.0
+        self._departures = 0
+        self._departed_at = now
 
     @property
     def setpoint_w(self) -> float:
@@ -146,7 +152,8 @@ class Unit:
         """Nobody knows what it will do: it is told something new only when it rests."""
         if not self.bank.cautious or self._starting(now):
             return self.bank.cautious
-        return bool(self._said) and now - max(self._still_since, self._said_at) <= _LOOK_S
+        look_s = max(_LOOK_S, _LATER * self._response_s)
+        return bool(self._said) and now - max(self._still_since, self._said_at) <= look_s
 
     def asks_again(self, now: float) -> bool:
         """Whether it was answered a moment ago."""
@@ -243,7 +250,12 @@ class Unit:
         self._sent.append((reading_w, self.power_w))
         if reading_w * self._wanted > 0:
             self._asked += 1
+        if reading_w and self.bank.cautious:
+            # Else it would not be told anything.
+            self._conclude()
         if reading_w:
+            if self._told_at is None and now - self._still_since > _REST_S:
+                self._told_at = now
             self._one_way = self._one_way and reading_w * self._said_w >= 0
             self._said_w += reading_w
             self._said += 1
@@ -262,7 +274,8 @@ class Unit:
 
     def _learn_law(self, now: float) -> None:
         """From rest to rest: what have the readings done that were sent meanwhile?"""
-        if now - max(self._still_since, self._said_at) > _REST_S and not self._starting(now):
+        rest_s = max(_REST_S, _LATER * self._response_s)
+        if now - max(self._still_since, self._said_at) > rest_s and not self._starting(now):
             self._conclude()
 
     def _conclude(self) -> None:
@@ -293,6 +306,10 @@ class Unit:
         moved_w = self.power_w - self.before_w
         if abs(moved_w) > 3:
             self._still_since = now
+            if self._told_at is not None:
+                self._response_s = max(0.9 * self._response_s, now - self._told_at)
+        if abs(moved_w) > 3 or (self._told_at or now) < now - _SOON_S:
+            self._told_at = None
         if abs(error_w) <= _NEAR_W:
             self.held = 0
             self._missing_since = None
@@ -305,7 +322,7 @@ class Unit:
             self._missing_since = None
             return
         if moved_w * error_w < 0 and abs(moved_w) > _DEPARTED_W:
-            self._depart(moved_w)
+            self._depart(moved_w, now)
             return
         if self._starting(now):
             return
@@ -334,15 +351,19 @@ class Unit:
             # charge or not, and the others have to take it.
             self.down.learn(-self.power_w if abs(self.power_w) >= RESTING_W else 0.0, now)
 
-    def _depart(self, moved_w: float) -> None:
+    def _depart(self, moved_w: float, now: float) -> None:
         """It moves where no copy expected it to go: it has acted on a reading that the copies
-        believed it would not hear."""
+        believed it would not hear. Again and again: no copy is right."""
         for reading_w, power_w in reversed(self._sent):
             if reading_w * moved_w > 0:
                 self.bank.settle(power_w + reading_w)
                 self.history.target_w = self.setpoint_w
                 self._changes.clear()
-                return
+                break
+        if self._departures and now - self._departed_at < _SOON_S:
+            self.bank.distrust()
+        self._departures += 1
+        self._departed_at = now
 
     def _was_lost(self, error_w: float, moved_w: float) -> bool:
         """It rests exactly where it would without one of the last commands: that one was lost,

@@ -15,6 +15,7 @@ _MOST_W = 150.0
 _BETTER_BY = 75.0
 _TELLING_W = 12.0
 _PROOF_W = 15.0
+_DISTRUST_W = 600.0
 _PROOF = 0.15
 
 
@@ -66,6 +67,12 @@ class Bank:
     def cautious(self) -> bool:
         """No description explains it, and what was learned was wrong the last time."""
         return self.law is self._learned and (not self._proved or self._learned.stretched)
+
+    def distrust(self) -> None:
+        """It did what none of the copies can explain: learn it instead."""
+        self._used = len(self._laws) - 1
+        self._proved = False
+        self._cost = [_DISTRUST_W] * self._used + [0.0]
 
     def learn(self, reading_w: float, moved_w: float, power_w: float) -> None:
         """From rest to rest, each of some readings (of that mean) has moved it by ``moved_w``.
