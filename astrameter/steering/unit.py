@@ -6,6 +6,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+from astrameter.steering.families import may_have_panels
 from astrameter.steering.history import PowerHistory
 from astrameter.steering.models.bank import Bank, bank_for
 
@@ -16,6 +17,9 @@ _REST_S = 2.5
 _LOOK_S = 1.2
 _LATER = 1.5
 _SOON_S = 20.0
+_SLOWEST_S = 5.0
+_FAR_W = 100.0
+_DEPARTURES = 2
 _DEPARTED_W = 20.0
 _STARTING_S = 6.5
 _RETRY_S = 60.0
@@ -26,6 +30,10 @@ _WORKING_W = 30.0
 _WANTED_W = 40.0
 _MOVED_W = 15.0
 _ASKED = 2
+_ASKED_BEYOND = 6
+"""That a battery cannot be stopped is rare (a full pack with sun on its panels): it takes more to
+be believed."""
+
 _STUCK_S = 18.0
 _SAME = 0.01
 _LONGEST_POLL_S = 30.0
@@ -92,6 +100,7 @@ class Unit:
 
     def __init__(self, device_type: str, power_w: int, now: float) -> None:
         self.device_type = device_type
+        self._has_panels = may_have_panels(device_type)
         self.bank: Bank = bank_for(device_type, _plausible(power_w))
         self.history = PowerHistory()
         self.history.target_w = _plausible(power_w)
@@ -214,7 +223,8 @@ class Unit:
             return False
         self._wanted_since = now
         self._rest()
-        if self._asked < _ASKED:
+        beyond = direction * self.power_w <= -RESTING_W
+        if self._asked < (_ASKED_BEYOND if beyond and not self._has_panels else _ASKED):
             return False
         self._asked = 0
         self._learn_limit(direction, now)
@@ -307,7 +317,8 @@ class Unit:
         if abs(moved_w) > 3:
             self._still_since = now
             if self._told_at is not None:
-                self._response_s = max(0.9 * self._response_s, now - self._told_at)
+                after_s = min(now - self._told_at, _SLOWEST_S)
+                self._response_s = max(0.9 * self._response_s, after_s)
         if abs(moved_w) > 3 or (self._told_at or now) < now - _SOON_S:
             self._told_at = None
         if abs(error_w) <= _NEAR_W:
@@ -360,10 +371,14 @@ class Unit:
                 self.history.target_w = self.setpoint_w
                 self._changes.clear()
                 break
-        if self._departures and now - self._departed_at < _SOON_S:
-            self.bank.distrust()
+        if abs(moved_w) < _FAR_W:
+            return
+        if now - self._departed_at >= _SOON_S:
+            self._departures = 0
         self._departures += 1
         self._departed_at = now
+        if self._departures >= _DEPARTURES:
+            self.bank.distrust()
 
     def _was_lost(self, error_w: float, moved_w: float) -> bool:
         """It rests exactly where it would without one of the last commands: that one was lost,

@@ -13,6 +13,7 @@ from astrameter.steering.models.venus_c import VenusC
 _FORGET = 0.9
 _MOST_W = 150.0
 _BETTER_BY = 75.0
+_FAR_BETTER_BY = 150.0
 _TELLING_W = 12.0
 _PROOF_W = 15.0
 _DISTRUST_W = 600.0
@@ -60,7 +61,8 @@ class Bank:
         for i, error_w in enumerate(errors):
             cost[i] = _FORGET * cost[i] + min(error_w, _MOST_W)
         best = min(range(len(cost)), key=cost.__getitem__)
-        if cost[best] + _BETTER_BY < cost[self._used]:
+        by_w = _FAR_BETTER_BY if laws[best] is self._learned else _BETTER_BY
+        if cost[best] + by_w < cost[self._used]:
             self._used = best
 
     @property

@@ -27,6 +27,7 @@ class Pack:
     :ivar start_s: the same, when its inverter has to start.
     :ivar stuck_w: what it delivers whatever it is told; None: it follows.
     :ivar blind_w: smaller readings have no effect.
+    :ivar wake_w: the same, while it rests.
     :ivar asked: the net outputs asked of it.
     """
 
@@ -48,6 +49,7 @@ class Pack:
     dead_time_s: float = 0.0
     start_s: float = 0.0
     blind_w: float = 10.0
+    wake_w: float = 0.0
     poll_s: float = 1.0
     online: bool = True
     output_w: float = field(default=0.0, init=False)
@@ -72,11 +74,11 @@ class Pack:
     def obey(self, reading_w: float, now: float) -> None:
         self.asked.append(self.power_w + reading_w)
         settled = now - self._near_since >= 1 or now - self._acted_at >= 4
-        if abs(reading_w) < self.blind_w or not settled:
+        resting = abs(self.output_w) < 5 and not self._ordered
+        if abs(reading_w) < max(self.blind_w, self.wake_w if resting else 0.0) or not settled:
             return
         self._setpoint_w = min(max(self._setpoint_w + reading_w, self.low_w), self.high_w)
-        starts = not self._ordered and abs(self.output_w) < 5
-        delay_s = max(self.dead_time_s, self.start_s if starts else 0.0)
+        delay_s = max(self.dead_time_s, self.start_s if resting else 0.0)
         self._ordered.append((now + delay_s, self._setpoint_w))
         self._acted_at = self._near_since = now
 
@@ -93,10 +95,32 @@ class Pack:
             self._near_since = now
 
 
+@dataclass
+class Strange(Pack):
+    """A battery that follows no law that anybody has described, and is never deaf.
+
+    :ivar law: the step that a reading brings about.
+    :ivar told: the readings that it was sent.
+    """
+
+    law: Callable[[float], float] = float
+    told: list[float] = field(default_factory=list)
+
+    def obey(self, reading_w: float, now: float) -> None:
+        self.told.append(reading_w)
+        self.asked.append(self.power_w + reading_w)
+        if abs(reading_w) < self.blind_w:
+            return
+        wanted_w = self._setpoint_w + self.law(reading_w)
+        self._setpoint_w = min(max(wanted_w, self.low_w), self.high_w)
+        self._ordered.append((now + self.dead_time_s, self._setpoint_w))
+
+
 class House:
     """Batteries, a meter and a controller in time.
 
     :ivar load_w: what the house draws at a time, watts.
+    :ivar lost: the meter cannot be read: the batteries are told to stay.
     :ivar frozen: the meter repeats its last value.
     :ivar fresh_objects: the frozen meter still says that it has just measured.
     :ivar trace: (time, true grid power).
@@ -115,6 +139,7 @@ class House:
         self.load_w = load_w
         self.controller = Steering(SteeringOptions(**options))  # type: ignore[arg-type]
         self.now = 1000.0
+        self.lost = False
         self.frozen = False
         self.fresh_objects = True
         self.trace: list[tuple[float, float]] = []
@@ -167,6 +192,9 @@ class House:
         pack.report(self.now)
         self.controller.report(pack, self.now)
         if pack.phase == "0" or self._sample is None:
+            return
+        if self.lost:
+            pack.obey(0.0, self.now)
             return
         fleet = [one for one in self.packs if self.now - one.reported_at <= 5]
         pack.obey(self.controller.instruct(pack, self._sample, fleet, self.now), self.now)

@@ -11,6 +11,7 @@ from tests.astrameter.steering.rig import House, Pack
 
 B2500 = "HMA-1"
 FLOOR_W = 150
+AT_WORK_W = 40.0
 
 
 def slow(name: str, start_s: float = 3.0) -> Pack:
@@ -34,7 +35,7 @@ class Case(SynchronousTestCase):
         self.assertLess(max(map(abs, house.grids(last_s))), within_w, house.outputs())
 
     def assert_at_work(self, house: House, names: str) -> None:
-        at_work = {p.consumer_id for p in house.packs if abs(p.output_w) > 10}
+        at_work = {p.consumer_id for p in house.packs if abs(p.output_w) > AT_WORK_W}
         self.assertEqual(at_work, set(names), house.outputs())
 
 
@@ -102,7 +103,7 @@ class HandOver(Case):
             seen |= {p.consumer_id for p in packs if p.output_w > 150}
         self.assertEqual(seen, set("abc"))
         grids = house.grids(600)
-        self.assertLess(max(map(abs, grids)), 130)
+        self.assertLess(max(map(abs, grids)), 200)
         self.assertLess(sum(map(abs, grids)) / len(grids), 15)
 
 
@@ -137,7 +138,7 @@ class Changes(Case):
             house.run(60)
             self.assert_at_work(house, "ab")
             house.run(60)
-            self.assertLess(max(house.grids(60)), 60)
+            self.assertLess(max(house.grids(60)), 75)
             self.assert_at_work(house, "a")
             self.assert_settled(house)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,30 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from astrameter.steering.models.law import choose
 from astrameter.steering.models.learned import LearnedLaw, Way
-from tests.astrameter.steering.rig import House, Pack
+from tests.astrameter.steering.rig import House, Strange
 
 FIRST_W = 150
-
-
-@dataclass
-class Strange(Pack):
-    """A battery that follows no law that anybody has described.
-
-    :ivar law: the step that a reading brings about.
-    :ivar told: the readings that it was sent.
-    """
-
-    law: Callable[[float], float] = lambda reading_w: reading_w
-    told: list[float] = field(default_factory=list)
-
-    def obey(self, reading_w: float, now: float) -> None:
-        self.told.append(reading_w)
-        self.asked.append(self.power_w + reading_w)
-        if abs(reading_w) < 10:
-            return
-        step_w = self.law(reading_w)
-        self._setpoint_w = min(max(self._setpoint_w + step_w, self.low_w), self.high_w)
-        self._ordered.append((now + self.dead_time_s, self._setpoint_w))
 
 
 class OneWay(SynchronousTestCase):
@@ -134,11 +111,12 @@ class TheLaw(SynchronousTestCase):
 class InAHouse(SynchronousTestCase):
     """Batteries that no copy explains still cover the load."""
 
-    def drive(self, gain: float, most_w: float, seconds: float) -> House:
+    def drive(self, gain: float, most_w: float, seconds: float, dead_time_s: float = 0.0) -> House:
         def law(reading_w: float) -> float:
             return min(max(gain * reading_w, -most_w), most_w)
 
-        house = House([Strange("a", "X", law=law)], lambda now: 300 if now < 1120 else 1300)
+        pack = Strange("a", "X", law=law, dead_time_s=dead_time_s)
+        house = House([pack], lambda now: 300 if now < 1120 else 1300)
         house.run(seconds)
         return house
 
@@ -153,6 +131,16 @@ class InAHouse(SynchronousTestCase):
                 over_w = -min(house.grids(180))
                 if first_s > 45 or second_s > 120 or over_w > 60:
                     wrong.append((gain, most_w, first_s, second_s, over_w))
+        self.assertEqual(wrong, [])
+
+    def test_also_those_that_act_late_on_everything_they_are_told(self) -> None:
+        wrong = []
+        for gain in (0.7, 1.0, 1.4):
+            for most_w in (200.0, 2500.0):
+                house = self.drive(gain, most_w, 420, dead_time_s=2.0)
+                worst_w = max(map(abs, house.grids(60)))
+                if worst_w > 40:
+                    wrong.append((gain, most_w, worst_w))
         self.assertEqual(wrong, [])
 
     def test_what_is_learned_is_what_they_do(self) -> None:
