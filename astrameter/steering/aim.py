@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from astrameter.steering.ceiling import RESTING_W
 from astrameter.steering.observer import LoadObserver
 from astrameter.steering.pool import Plan
 from astrameter.steering.shares import Member, share
@@ -17,7 +18,7 @@ from astrameter.steering.trace import (
     ONE_FOR_ALL,
     Tracer,
 )
-from astrameter.steering.unit import RESTING_W, Unit
+from astrameter.steering.unit import Unit
 
 _QUIET_ERROR_W = 50.0
 _QUIET_OWN_W = 40.0

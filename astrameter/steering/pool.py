@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from astrameter.steering.ceiling import RESTING_W
 from astrameter.steering.families import charges_from_ac, needs_keep_alive
 from astrameter.steering.interface import Battery
 from astrameter.steering.lineup import Candidate, Lineup, Role
 from astrameter.steering.options import SteeringOptions
 from astrameter.steering.shares import Member, clamped, share, split
-from astrameter.steering.unit import RESTING_W, Unit
+from astrameter.steering.unit import Unit
 
 _FADE_W_PER_S = 50.0
 """How fast a battery goes to rest."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 
+from astrameter.steering.ceiling import RESTING_W, Ceiling
 from astrameter.steering.families import may_have_panels
 from astrameter.steering.history import PowerHistory
 from astrameter.steering.models.bank import Bank, bank_for
 
-RESTING_W = 5.0
+_STILL_W = 3.0
 _NEAR_W = 6.0
 _DRIFTED_W = 25.0
 _REST_S = 2.5
@@ -22,9 +22,6 @@ _FAR_W = 100.0
 _DEPARTURES = 2
 _DEPARTED_W = 20.0
 _STARTING_S = 6.5
-_RETRY_S = 60.0
-_RETRY_MOST_S = 1800.0
-_TRIAL_S = 120.0
 _LOST_IN_A_ROW = 2
 _WORKING_W = 30.0
 _WANTED_W = 40.0
@@ -42,50 +39,6 @@ _MOST_W = 50_000
 AGAIN_S = 0.15
 """A battery that asks again within this time has not had the time to act (batteries poll every
 0.3..5 s, steering.md section 1)."""
-
-
-@dataclass(slots=True)
-class Ceiling:
-    """How much a battery was seen unable to exceed, in one direction.
-
-    :ivar limit_w: magnitude; infinite while nothing is known.
-    """
-
-    limit_w: float = math.inf
-    learned_w: float = math.inf
-    retry_at: float = math.inf
-    trial_ends: float = math.inf
-    times: int = 0
-
-    def learn(self, power_w: float, now: float) -> None:
-        """It could not go beyond ``power_w``."""
-        self.times += 1
-        self.limit_w = self.learned_w = power_w
-        self.retry_at = now + min(_RETRY_S * 3 ** (self.times - 1), _RETRY_MOST_S)
-        self.trial_ends = math.inf
-
-    def ease(self, now: float) -> None:
-        """It works in the other direction, so it is neither empty nor full any more: try soon."""
-        if self.learned_w >= 0 and self.times:
-            self.times = 0
-            self.retry_at = min(self.retry_at, now + _RETRY_S)
-
-    def watch(self, power_w: float, now: float) -> None:
-        """Lift the limit when it was exceeded, and try whether it still holds after a while."""
-        if self.limit_w == math.inf:
-            return
-        if self.learned_w < power_w <= RESTING_W:
-            # What the panels of a full pack deliver has become less.
-            self.limit_w = self.learned_w = min(power_w, 0.0)
-        elif power_w > self.learned_w + 12:
-            self.limit_w = self.learned_w = math.inf
-            self.retry_at = self.trial_ends = math.inf
-        elif now >= self.retry_at:
-            self.limit_w = self.learned_w + max(60.0, 0.25 * self.learned_w)
-            self.retry_at = math.inf
-            self.trial_ends = now + _TRIAL_S
-        elif now >= self.trial_ends:
-            self.learn(self.learned_w, now)
 
 
 class Unit:
@@ -310,17 +263,24 @@ class Unit:
         elif far_w > 1.3 * slew * gap_s and abs(self.before_w) > RESTING_W:
             self.history.slew_w_per_s = slew + 0.4 * (moved_w / gap_s - slew)
 
+    def _time_response(self, moved_w: float, now: float) -> None:
+        """How long it takes until something is seen of what it was told."""
+        moves = abs(moved_w) > _STILL_W
+        if moves:
+            self._still_since = now
+        if self._told_at is None:
+            return
+        if moves:
+            after_s = min(now - self._told_at, _SLOWEST_S)
+            self._response_s = max(0.9 * self._response_s, after_s)
+        if moves or now - self._told_at > _SOON_S:
+            self._told_at = None
+
     def _compare(self, now: float) -> None:
         """Does it follow? (steering-research-observer.md section 6)"""
         error_w = self.setpoint_w - self.power_w
         moved_w = self.power_w - self.before_w
-        if abs(moved_w) > 3:
-            self._still_since = now
-            if self._told_at is not None:
-                after_s = min(now - self._told_at, _SLOWEST_S)
-                self._response_s = max(0.9 * self._response_s, after_s)
-        if abs(moved_w) > 3 or (self._told_at or now) < now - _SOON_S:
-            self._told_at = None
+        self._time_response(moved_w, now)
         if abs(error_w) <= _NEAR_W:
             self.held = 0
             self._missing_since = None

@@ -6,7 +6,8 @@ import math
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from astrameter.steering.unit import AGAIN_S, Ceiling, Unit
+from astrameter.steering.ceiling import Ceiling
+from astrameter.steering.unit import AGAIN_S, Unit
 
 
 class Ceilings(SynchronousTestCase):
