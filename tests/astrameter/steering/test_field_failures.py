@@ -267,6 +267,7 @@ class Efficiency(InTheHouse):
         self.assertEqual(self.at_work(house), {"a"})
         house.run(60)
         self.assertGreater(packs[1].output_w, 25)
+        self.assertGreaterEqual(min(packs[0].asked), 0)
         self.assert_settled(house)
 
     def test_f24_polls_at_different_rates_made_the_roles_oscillate(self) -> None:

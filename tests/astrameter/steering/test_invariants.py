@@ -233,7 +233,7 @@ class InTime(SynchronousTestCase):
         st.integers(1, 3),
         st.integers(-1500, 1500),
         st.integers(-1500, 1500),
-        st.floats(0.0, 4.0),
+        st.floats(0.5, 3.0),
         st.booleans(),
     )
     def test_a_frozen_meter_winds_nothing_up(

@@ -232,6 +232,14 @@ class MakeBeforeBreak(SynchronousTestCase):
         team.decide(200)
         self.assertEqual(team.roles, {"a": Role.RESTING, "b": Role.RUNNING})
 
+    def test_its_time_to_do_so_does_not_end_with_a_turn(self) -> None:
+        team = Team("abc", efficiency_rotation_interval=10)
+        team.dead = {"b"}
+        team.work(200, 12)
+        for _ in range(40):
+            team.work(200)
+            self.assertEqual(team.those(Role.JOINING), {"b"})
+
     def test_after_the_grace_time_it_is_rejected_and_the_next_one_comes(self) -> None:
         team = self.handing_over("abc", saturation_grace_seconds=30)
         team.dead = {"b"}
