@@ -72,8 +72,11 @@ class Aim:
         off = {i: shares[i] - units[i].counted_w for i in others}
         error_w = own_w + sum(off.values())
         near = abs(own_w) <= _QUIET_OWN_W and all(abs(d) <= _QUIET_OTHERS_W for d in off.values())
-        if near and abs(error_w) <= _QUIET_ERROR_W:
-            return self._quiet_target_w(unit, own_w, off, error_w, dead_w)
+        member = plan.members[me]
+        none = member.weight <= 0 or member.low_w == member.high_w == 0
+        if near and ((none and abs(own_w) >= RESTING_W) or abs(error_w) <= _QUIET_ERROR_W):
+            # Who is not to be at work is not left with a little.
+            return share_w if none else self._quiet_target_w(unit, own_w, off, error_w, dead_w)
         target_w = self._moving_target_w(me, unit, others, now)
         if unit.bank.law.binding_s and abs(target_w - unit.setpoint_w) < _WORTH_W:
             # A small step would make it deaf to the large one that may be next.
