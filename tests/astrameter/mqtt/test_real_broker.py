@@ -198,9 +198,13 @@ class WithMosquitto(RealTestCase):
     ) -> None:
         broker = await self.broker()
         watcher = self.client(broker.port)
+        await self.connected(watcher)
+        # Heard by itself: now the broker knows what it wants to hear.
+        watcher.publish("home/watcher", "here", retain=True)
+        await self.until(lambda: self.got, "its own message")
         polite = self.client(broker.port, will=Will("home/polite", b"gone"))
         dead = self.client(broker.port, will=Will("home/dead", b"gone"))
-        await self.connected(watcher, polite, dead)
+        await self.connected(polite, dead)
         await polite.stopService()
         assert dead._session is not None
         dead._session.transport.abortConnection()

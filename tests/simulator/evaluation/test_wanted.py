@@ -73,6 +73,6 @@ class Wanted(SynchronousTestCase):
                 "full_battery_low_pace",
                 plant,
                 unsettled_events=0,
-                grid_rms_w=60,
+                grid_rms_w=65,
                 battery_travel_w_per_h=20_000,
             )
