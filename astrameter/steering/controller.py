@@ -208,9 +208,10 @@ class Steering:
             self._plan_until = -math.inf
         if target_w is None:
             return max(0.0, reading_floor_w)
-        if unit.watched(now):
+        watched_w = unit.watched(now)
+        if watched_w is not None:
             self._trace.stay(UNKNOWN)
-            return max(0.0, reading_floor_w)
+            return max(float(watched_w), reading_floor_w)
         wanted_w = target_w
         if unit.held > 0:
             target_w = min(target_w, max(unit.setpoint_w, unit.power_w))

@@ -82,6 +82,7 @@ class Unit:
         self._rested_w = self.power_w
         self._said_w = self._said = 0
         self._one_way = True
+        self._ignored = False
         self._told_at: float | None = None
         self._response_s = 0.0
         self._departures = 0
@@ -110,12 +111,21 @@ class Unit:
             if isinstance(limit_w, int | float) and abs(limit_w) <= _MOST_W:
                 ceiling.learn(sign * limit_w, now)
 
-    def watched(self, now: float) -> bool:
-        """Nobody knows what it will do: it is told something new only when it rests."""
-        if not self.bank.cautious or self._starting(now):
-            return self.bank.cautious
+    def watched(self, now: float) -> int | None:
+        """What to tell it while nobody knows what it will do: nothing new before it rests; None
+        when it may be told anything.
+
+        Some skip the first reading of a jump: what had no effect is said twice.
+        """
+        if not self.bank.cautious:
+            return None
+        if self._ignored and self._said == 1 and now - self._said_at <= 1.5 * self.poll_s:
+            return self._said_w
+        if self._starting(now):
+            return 0
         look_s = max(_LOOK_S, _LATER * self._response_s)
-        return bool(self._said) and now - max(self._still_since, self._said_at) <= look_s
+        looking = self._said and now - max(self._still_since, self._said_at) <= look_s
+        return 0 if looking else None
 
     def asks_again(self, now: float) -> bool:
         """Whether it was answered a moment ago."""
@@ -148,11 +158,11 @@ class Unit:
         self._learn_slew(gap_s)
         self.up.watch(self.power_w, now)
         self.down.watch(-self.power_w, now)
-        if self.power_w < -_WORKING_W:
+        if self.power_w < -_WORKING_W and self._wanted <= 0:
             self.up.ease(now)
-        elif self.power_w > _WORKING_W:
+        elif self.power_w > _WORKING_W and self._wanted >= 0:
             self.down.ease(now)
-        if not self._starting(now):
+        if not self._starting(now) and not self.limited:
             self.bank.judge(self.power_w, self.history.slew_w_per_s * gap_s, self.before_w)
         self._compare(now)
         self._learn_law(now)
@@ -213,8 +223,7 @@ class Unit:
         self._sent.append((reading_w, self.power_w))
         if reading_w * self._wanted > 0:
             self._asked += 1
-        if reading_w and self.bank.cautious:
-            # Else it would not be told anything.
+        if reading_w and self.bank.cautious and self.watched(now) is None:
             self._conclude()
         if reading_w:
             if self._told_at is None and now - self._still_since > _REST_S:
@@ -245,6 +254,7 @@ class Unit:
         """It rests: all that it was told since it last rested has brought it here."""
         if self._said and self._one_way:
             moved_w = self.power_w - self._rested_w
+            self._ignored = abs(moved_w) <= _STILL_W
             self.bank.learn(self._said_w / self._said, moved_w / self._said, self.power_w)
         self._anchor()
 
@@ -337,7 +347,8 @@ class Unit:
             self._departures = 0
         self._departures += 1
         self._departed_at = now
-        if self._departures >= _DEPARTURES:
+        # At a limit what it does says little about its law.
+        if self._departures >= _DEPARTURES and not self.limited:
             self.bank.distrust()
 
     def _was_lost(self, error_w: float, moved_w: float) -> bool:
