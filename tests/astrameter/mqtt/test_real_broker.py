@@ -205,6 +205,7 @@ class WithMosquitto(RealTestCase):
         polite = self.client(broker.port, will=Will("home/polite", b"gone"))
         dead = self.client(broker.port, will=Will("home/dead", b"gone"))
         await self.connected(polite, dead)
+        await self.until(lambda: len(self.got) == 3, "the same for the other two")
         await polite.stopService()
         assert dead._session is not None
         dead._session.transport.abortConnection()
