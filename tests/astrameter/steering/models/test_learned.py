@@ -152,7 +152,7 @@ class InAHouse(SynchronousTestCase):
         self.assertFalse(unit.bank.cautious)
 
     def test_while_nothing_explains_it_readings_grow_step_by_step(self) -> None:
-        house = self.drive(0.7, 2500.0, 118)
+        house = self.drive(1.4, 2500.0, 118)
         (pack,) = house.packs
         assert isinstance(pack, Strange)
         (unit,) = house.controller._units.values()
