@@ -376,6 +376,7 @@ class Appliance(service.MultiService):
             lambda: self.inventory.cts,
             self.explanation,
             watching,
+            self.store.settled,
         )
 
     def _control(self, settings: Settings) -> ControlServer:

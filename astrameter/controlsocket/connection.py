@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.internet.protocol import connectionDone
@@ -40,6 +41,9 @@ class House(Protocol):
     def answer(self, request: Request, connection: Connection) -> Mapping[str, Any]:
         """Do what it wants; raises ControlError."""
 
+    def settled(self, verb: str) -> Deferred[bool] | None:
+        """Fires when what was just ordered survives a crash; None when nothing was ordered."""
+
     def left(self, connection: Connection) -> None:
         """It is gone."""
 
@@ -64,6 +68,7 @@ class Connection(StreamProtocol):
         self._lines = Lines(MAX_REQUEST)
         self._greeted = False
         self._full = False
+        self._holding = False
         self._ended = False
         self._asked: deque[bytes] = deque()
         self._events: deque[bytes] = deque()
@@ -97,10 +102,11 @@ class Connection(StreamProtocol):
 
     def _work(self) -> None:
         """Answer what was asked, as long as the answers are read: they are longer."""
-        while self._asked and not self._full and not self._ended:
+        while self._asked and not (self._full or self._holding or self._ended):
             line = self._asked.popleft()
-            if line.strip():
-                self._send(self._answered(line))
+            answer = self._answered(line) if line.strip() else None
+            if answer is not None:
+                self._send(answer)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._ended = True
@@ -113,19 +119,34 @@ class Connection(StreamProtocol):
 
     # ------------------------------------------------------------------------- requests
 
-    def _answered(self, line: bytes) -> bytes:
+    def _answered(self, line: bytes) -> bytes | None:
+        """The answer; None when it is held back until what was ordered survives a crash."""
         number = None
         try:
             document = wire.decode(line)
             number = wire.number_of(document)
-            found = self._house.answer(wire.request_of(document), self)
-            return wire.encode(wire.result(number, found))
+            request = wire.request_of(document)
+            found = self._house.answer(request, self)
+            settled = self._house.settled(request.verb)
+            if settled is None or getattr(settled, "result", None) is True:
+                return wire.encode(wire.result(number, found))
+            self._holding = True
+            settled.addCallback(self._settled, number, found)
+            return None
         except ControlError as error:
             return wire.encode(wire.refusal(number, error))
         except Exception:  # noqa: BLE001  a defect costs one answer, not the daemon
             self._log.failure("a request at the control socket failed")
             broken = ControlError("broken", "the daemon could not do it: see its log")
             return wire.encode(wire.refusal(number, broken))
+
+    def _settled(self, durable: bool, number: int | str | None, found: Mapping[str, Any]) -> None:
+        self._holding = False
+        if self._ended:
+            return
+        told = found if durable else {**found, "durable": False}
+        self._send(wire.encode(wire.result(number, told)))
+        self._work()
 
     # ---------------------------------------------------------------------- what it watches
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
+
 from astrameter.controlsocket.server import Verb
 from astrameter.controlsocket.watching import Watching
 from astrameter.insights.inventory import CtDevice
@@ -15,6 +17,7 @@ class Desk:
     """The verbs.
 
     :param status: the status document.
+    :param settled: fires when what was changed survives a crash (False: when it does not yet).
     :param explained: explains the decisions about batteries.
     :param cts: the emulated CTs by device id, as they are at the time of the call.
     """
@@ -26,8 +29,10 @@ class Desk:
         cts: Callable[[], Mapping[str, CtDevice]],
         explained: Verb,
         watching: Watching,
+        settled: Callable[[], Deferred[bool]] = lambda: succeed(True),
     ) -> None:
         self.version = version
+        self.settled = settled
         self.watching = watching
         self.verbs: Mapping[str, Verb] = {
             "status": lambda _args: status(),

@@ -30,6 +30,8 @@ Verb = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Does what the arguments say and gives the result, or raises ControlError."""
 
 WATCH, UNWATCH = "watch", "unwatch"
+_KEPT = frozenset({"set", "active_control"})
+"""What these change survives a restart: they are answered when it would."""
 
 _CREDENTIALS = struct.Struct("3i")
 
@@ -43,6 +45,9 @@ class Answering(Protocol):
     def verbs(self) -> Mapping[str, Verb]: ...
     @property
     def watching(self) -> Watching: ...
+    @property
+    def settled(self) -> Callable[[], Deferred[bool]]:
+        """Tells when what was changed survives a crash."""
 
 
 def peer_uid(transport: ITransport) -> int:
@@ -120,6 +125,9 @@ class ControlFactory(Factory):
             known = ", ".join(self.verbs)
             raise ControlError("unknown_verb", f"there is {known}; not {request.verb[:32]!r}")
         return verb(request.args)
+
+    def settled(self, verb: str) -> Deferred[bool] | None:
+        return self._desk.settled() if verb in _KEPT else None
 
     def left(self, connection: Connection) -> None:
         self._desk.watching.end(connection)

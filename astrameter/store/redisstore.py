@@ -103,6 +103,13 @@ class RedisStore(service.Service):
         self._rouse()
         return self._waiting.add()
 
+    def settled(self) -> Deferred[bool]:
+        """Fires with True when the server has all that was offered, False when not yet."""
+        if not self.connected or not (self._unsent or self._sending):
+            return succeed(self.connected)
+        self._rouse()
+        return self._waiting.add()
+
     def startService(self) -> None:
         service.Service.startService(self)
         self._work = spawn(self._run(), "keeping changes in Redis", self._log)

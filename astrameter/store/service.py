@@ -114,6 +114,16 @@ class Store(service.MultiService):
             answers.append(self._redis.offer(key, changed))
         return any_durable(answers)
 
+    def settled(self) -> Deferred[bool]:
+        """Fires as :meth:`put` does, for all that has been changed until now; True where there is
+        no place to keep anything, which was said at the start."""
+        if self._file is None and self._redis is None:
+            return succeed(True)
+        answers = [] if self._file is None else [self._file.offer(changed=False)]
+        if self._redis is not None:
+            answers.append(self._redis.settled())
+        return any_durable(answers)
+
     def watch(self, prefix: str, arrived: Arrived) -> None:
         """Call ``arrived`` with each key that begins with ``prefix`` whose document turns out to
         be another one than we thought, because Redis has a newer one."""
