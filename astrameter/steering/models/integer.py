@@ -79,7 +79,11 @@ class IntegerLaw:
             return (0, max(self.rest_w, wanted))
         if power_w > 0:
             return (0, min(-1, wanted))
-        return (0, min(-self.rest_w - 1, wanted), -self.rest_w)
+        return (
+            (0, min(-self.rest_w - 1, wanted), -self.rest_w)
+            if power_w < 0
+            else (0, min(-self.rest_w - 1, wanted))
+        )
 
     def approach(self, target_w: float, power_w: float) -> int:
         return round(target_w - self.setpoint_w)
