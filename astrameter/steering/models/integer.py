@@ -70,20 +70,16 @@ class IntegerLaw:
     def candidates(self, wanted_w: float, power_w: float) -> tuple[int, ...]:
         wanted = round(wanted_w)
         if self.gate_s is None:
-            if wanted >= 4:
-                return (0, max(11, wanted + 5))
-            return (0, wanted if wanted < -10 else min(-1, wanted + 5))
+            return _candidates_without_gates(wanted)
         if wanted > 0:
             if power_w >= 0:
                 return (0, max(11, wanted + 5))
             return (0, max(self.rest_w, wanted))
         if power_w > 0:
             return (0, min(-1, wanted))
-        return (
-            (0, min(-self.rest_w - 1, wanted), -self.rest_w)
-            if power_w < 0
-            else (0, min(-self.rest_w - 1, wanted))
-        )
+        if power_w == 0:
+            return (0, min(-self.rest_w - 1, wanted))
+        return (0, min(-self.rest_w - 1, wanted), -self.rest_w)
 
     def approach(self, target_w: float, power_w: float) -> int:
         return round(target_w - self.setpoint_w)
@@ -147,6 +143,12 @@ class IntegerLaw:
         if power_w < 0 and -10 <= reading_w < 0:
             return reading_w - 5.0
         return None
+
+
+def _candidates_without_gates(wanted_w: int) -> tuple[int, ...]:
+    if wanted_w >= 4:
+        return (0, max(11, wanted_w + 5))
+    return (0, wanted_w if wanted_w < -10 else min(-1, wanted_w + 5))
 
 
 def _moved_by_grid(reading_w: int) -> float | None:

@@ -19,6 +19,7 @@ from simulator.evaluation.robust import (
     problems,
     robust,
 )
+from simulator.house import venus
 
 
 def found(name: str, **more: Any) -> list[str]:
@@ -83,6 +84,25 @@ class Criteria(SynchronousTestCase):
         course: Course = robust()["robust/field/fleet-1"]
         wrong = problems(course, drive(course, 1, Bold))
         self.assertTrue(any("overshoots" in one for one in wrong), wrong)
+
+
+class Seen(SynchronousTestCase):
+    """What once went wrong in the house of ``make demo``."""
+
+    def test_an_idle_hmg_50_takes_its_share_of_a_surplus(self) -> None:
+        fleet = (("VNSE3-0", "A", 0.46), ("HMG-50", "B", 0.38), ("VNSD-0", "C", 0.57))
+        course = Course(
+            "demo",
+            tuple(
+                venus(i + 1, on, soc, device_type=kind, stepping="continuous")
+                for i, (kind, on, soc) in enumerate(fleet)
+            ),
+            first_polls_s=(0.5, 0.631, 0.762),
+            duration_s=60.0,
+            base_w=(-600.0, -730.0, -750.0),
+        )
+        at_last = drive(course, 1, Steering).observations[-1]
+        self.assertLess(max(at_last.outputs_w), -600.0)
 
 
 class Idle(Steering):

@@ -108,3 +108,10 @@ class Banks(SynchronousTestCase):
             truth.step(reading_w, before_w, float(poll))
             bank.judge(truth.setpoint_w, 2000.0, before_w)
         self.assertIsInstance(bank.law, VenusC)
+
+    def test_an_idle_venus_is_asked_for_nothing_that_it_never_acts_on(self) -> None:
+        for kind, rest_w in (("HMG-50", 20), ("VNSE3-0", 10)):
+            law = bank_for(kind, 0).law
+            for wanted_w in (-1, -15, -300):
+                self.assertNotIn(-rest_w, law.candidates(wanted_w, 0))
+                self.assertIn(-rest_w, law.candidates(wanted_w, -100))
