@@ -22,6 +22,7 @@ from astrameter.steering.observer import LoadObserver
 from astrameter.steering.options import SteeringOptions
 from astrameter.steering.pool import Plan, Pool
 from astrameter.steering.trace import (
+    DEAF,
     FLOOR,
     HELD,
     NOBODY,
@@ -219,6 +220,9 @@ class Steering:
             target_w = max(target_w, min(unit.setpoint_w, unit.power_w))
         self._trace.limit(HELD, wanted_w, target_w)
         chosen_w = float(choose(unit.bank.law, target_w, unit.power_w, now, unit.poll_s))
+        off_w = target_w - unit.setpoint_w
+        chosen_w, quiet_w = unit.hearing.audible(chosen_w, off_w), chosen_w
+        self._trace.limit(DEAF, unit.power_w + quiet_w, unit.power_w + chosen_w)
         reading_w = max(chosen_w, reading_floor_w)
         self._trace.limit(FLOOR, unit.power_w + chosen_w, unit.power_w + reading_w)
         return reading_w

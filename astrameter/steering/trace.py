@@ -33,6 +33,7 @@ TOO_SOON = "too soon: it asked again before it could act on the last answer"
 REACH = "reach: as far as it has shown that it can"
 OPENING = "gentle start: the other batteries may not have asked yet"
 HELD = "held: it does not follow at present, and more of the same is not added up"
+DEAF = "dead band: it has ignored so small a reading lately"
 FLOOR = "least output: its owner wants no less of it (MIN_DC_OUTPUT)"
 WAKING = "joining: the others go on until it has shown that it works"
 FILLING = (

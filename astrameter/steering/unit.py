@@ -7,6 +7,7 @@ from collections import deque
 
 from astrameter.steering.ceiling import RESTING_W, Ceiling
 from astrameter.steering.families import may_have_panels
+from astrameter.steering.hearing import Hearing
 from astrameter.steering.history import PowerHistory
 from astrameter.steering.models.bank import Bank, bank_for
 
@@ -21,11 +22,16 @@ _SLOWEST_S = 5.0
 _FAR_W = 100.0
 _DEPARTURES = 4
 _DEPARTED_W = 20.0
+_STALLS = 3
+_STALLED_FOR_S = 60.0
 _STARTING_S = 6.5
 _LOST_IN_A_ROW = 2
 _WORKING_W = 30.0
 _WANTED_W = 40.0
 _MOVED_W = 15.0
+_HEARD_W = 30.0
+"""No battery that is known is deaf to readings of this size while it works."""
+
 _ASKED = 2
 _ASKED_BEYOND = 6
 """That a battery cannot be stopped is rare (a full pack with sun on its panels): it takes more to
@@ -45,6 +51,7 @@ class Unit:
     """The state of one battery.
 
     :ivar power_w: last report, + discharge.
+    :ivar hearing: which readings are too small for it.
     :ivar poll_s: smoothed time between polls.
     :ivar held: direction (+1, -1) in which it does not follow at present; 0 when it does.
     :ivar joined_at: when it was first seen.
@@ -55,6 +62,7 @@ class Unit:
         self.device_type = device_type
         self._has_panels = may_have_panels(device_type)
         self.bank: Bank = bank_for(device_type, _plausible(power_w))
+        self.hearing = Hearing()
         self.history = PowerHistory()
         self.history.target_w = _plausible(power_w)
         self.power_w = self.before_w = self.joined_w = _plausible(power_w)
@@ -87,6 +95,8 @@ class Unit:
         self._response_s = 0.0
         self._departures = 0
         self._departed_at = now
+        self._stalls = 0
+        self._stalled_at = now
 
     @property
     def setpoint_w(self) -> float:
@@ -182,6 +192,8 @@ class Unit:
             self._wanted_from_w = self.power_w
             self._asked = 0
             return False
+        if (self.power_w - self._wanted_from_w) * direction < 0:
+            self._wanted_from_w = self.power_w
         if now - self._wanted_since < max(_STUCK_S, 8 * self.poll_s):
             return False
         self._wanted_since = now
@@ -221,7 +233,7 @@ class Unit:
         self._answered_at = now
         before_w = self.setpoint_w
         self._sent.append((reading_w, self.power_w))
-        if reading_w * self._wanted > 0:
+        if reading_w * self._wanted >= _HEARD_W:
             self._asked += 1
         if reading_w and self.bank.cautious and self.watched(now) is None:
             self._conclude()
@@ -249,6 +261,13 @@ class Unit:
         rest_s = max(_REST_S, _LATER * self._response_s)
         if now - max(self._still_since, self._said_at) > rest_s and not self._starting(now):
             self._conclude()
+
+    def _note_hearing(self, *, moved: bool) -> None:
+        """It rests, and the copy in use says that it was told to move: has it heard?"""
+        if self._said and self._one_way and not self.limited:
+            reading_w = self._said_w / self._said
+            if (abs(self.power_w - self._rested_w) > _STILL_W) is moved:
+                (self.hearing.acted if moved else self.hearing.ignored)(reading_w)
 
     def _conclude(self) -> None:
         """It rests: all that it was told since it last rested has brought it here."""
@@ -295,6 +314,7 @@ class Unit:
             self.held = 0
             self._missing_since = None
             if now - self._still_since > _REST_S:
+                self._note_hearing(moved=True)
                 self.bank.settle_others(self.power_w)
             return
         if moved_w * error_w > 0 and abs(moved_w) > 3:
@@ -309,6 +329,7 @@ class Unit:
             return
         if abs(error_w) <= _DRIFTED_W:
             if now - self._still_since > _REST_S:
+                self._note_hearing(moved=False)
                 self.bank.settle(self.power_w)
                 self.history.target_w = self.power_w
             return
@@ -351,6 +372,15 @@ class Unit:
         if self._departures >= _DEPARTURES and not self.limited:
             self.bank.distrust()
 
+    def _stall(self, now: float) -> None:
+        """It moves at each reading, but by far less than every copy says."""
+        if now - self._stalled_at >= _STALLED_FOR_S:
+            self._stalls = 0
+        self._stalls += 1
+        self._stalled_at = now
+        if self._stalls >= _STALLS:
+            self.bank.distrust()
+
     def _was_lost(self, error_w: float, moved_w: float) -> bool:
         """It rests exactly where it would without one of the last commands: that one was lost,
         or skipped by a filter of its own."""
@@ -373,6 +403,8 @@ class Unit:
         short = abs(error_w) < _WANTED_W or reached_w < -RESTING_W
         if self._learns and not short and (dead or again):
             self._learn_limit(direction, now)
+        elif not short and abs(error_w) >= _FAR_W:
+            self._stall(now)
         self._peaks[direction] = reached_w
         self._conclude()
         self.bank.settle(self.power_w)

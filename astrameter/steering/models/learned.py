@@ -100,5 +100,6 @@ class LearnedLaw:
 
     def _reading(self, wanted_w: float) -> int:
         way = self.up if wanted_w > 0 else self.down
-        most_w = max(_FIRST_W, _STRETCH * way.known_w)
+        # No more than it was seen to act on, nor than its largest step takes.
+        most_w = max(_FIRST_W, min(_STRETCH * way.known_w, way.most_w / way.gain))
         return round(math.copysign(min(abs(wanted_w) / way.gain, most_w), wanted_w))
