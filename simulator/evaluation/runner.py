@@ -6,8 +6,9 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any
 
 from astrameter.steering.controller import Steering
@@ -93,23 +94,35 @@ def _failed(job: Job, error: BaseException) -> RunError:
 def _in_parallel(
     jobs: Sequence[Job], processes: int, done: Callable[[Job], None]
 ) -> Iterator[tuple[int, Row]]:
-    executor = ProcessPoolExecutor(
-        min(processes, len(jobs)), mp_context=get_context("spawn"), initializer=_begin
-    )
+    executor = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn"))
     try:
-        waiting: dict[Future[Row], int] = {
-            executor.submit(play, job): number for number, job in enumerate(jobs)
-        }
+        with _deaf_to_interrupts():
+            waiting: dict[Future[Row], int] = {
+                executor.submit(play, job): number for number, job in enumerate(jobs)
+            }
         while waiting:
             ready, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in ready:
                 number = waiting.pop(future)
                 yield number, _result(future, jobs[number])
                 done(jobs[number])
+    except BaseException:
+        for worker in active_children():
+            worker.terminate()
+        raise
     finally:
-        # What has not begun never will; what runs ends within seconds, or has been interrupted
-        # by the same Ctrl-C.
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started within never hear of a Ctrl-C, not even while they start: it
+    would end them before this process, which has the say, and with a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(future: Future[Row], job: Job) -> Row:
@@ -122,8 +135,3 @@ def _result(future: Future[Row], job: Job) -> Row:
         ) from None
     except Exception as error:
         raise _failed(job, error) from error
-
-
-def _begin() -> None:
-    """Ctrl-C ends a worker at once and without a word: the parent has the say."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
