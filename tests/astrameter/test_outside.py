@@ -129,7 +129,7 @@ class Persistent(ProcessCase):
 class Commanded(Persistent):
     """A daemon whose owner changes things by MQTT, at a real broker."""
 
-    timeout = 110
+    timeout = 240
 
     async def begin(self, *more: str) -> None:
         self.broker = Mosquitto(reactor, str(self.directory / "broker"))

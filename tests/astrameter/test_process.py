@@ -38,7 +38,7 @@ class Meter(Resource):
 class ProcessCase(TestCase):
     """Starts daemons on ports of their own and ends what a test leaves running."""
 
-    timeout = 60
+    timeout = 240
 
     def setUp(self) -> None:
         self.directory = Path(self.mktemp())

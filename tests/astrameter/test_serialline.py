@@ -17,7 +17,7 @@ from tests.pseudoterminal import Adapter, until
 
 
 class LineTests(TestCase):
-    timeout = 20
+    timeout = 240
 
     def setUp(self) -> None:
         directory = Path(self.mktemp())

@@ -232,7 +232,7 @@ class InterruptTests(ReadTestCase):
 class ProcessTests(TestCase):
     """The command as it is used."""
 
-    timeout = 60
+    timeout = 240
 
     def setUp(self) -> None:
         self.directory = Path(self.mktemp())

@@ -27,7 +27,7 @@ from tests.logged import logged
 
 
 class SocketCase(TestCase):
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="astrameter-"))

@@ -45,7 +45,7 @@ AWAY = "Next attempt in 1 min"
 
 
 class Case(TestCase):
-    timeout = 60
+    timeout = 240
 
     def register(self, base: str) -> Registration:
         """Begins at once, at the cloud whose address is ``base``."""

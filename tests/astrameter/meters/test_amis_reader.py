@@ -15,7 +15,7 @@ CASES = [case for case in load("meters")["vectors"] if case["source"] == "amis_r
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:

@@ -18,7 +18,7 @@ CASES = [case for case in load("meters")["vectors"] if case["source"] == "emlog"
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:

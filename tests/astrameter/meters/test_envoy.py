@@ -50,7 +50,7 @@ def production(*watts: object) -> dict[str, Any]:
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:
@@ -164,7 +164,7 @@ class Site:
 class TokenTests(TestCase):
     """Against an Envoy and a cloud on the loopback interface."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         self.site = Site(self)

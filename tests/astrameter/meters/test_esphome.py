@@ -20,7 +20,7 @@ CASES = [case for case in load("meters")["vectors"] if case["source"] == "esphom
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:

@@ -59,7 +59,7 @@ def devices(power: object = -71500, identifier: str = AIN, present: str = "1") -
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:
@@ -286,7 +286,7 @@ DATA = ["/webservices/homeautoswitch.lua"]
 class SessionTests(TestCase):
     """Against a box on the loopback interface."""
 
-    timeout = 15
+    timeout = 240
 
     def setUp(self) -> None:
         self.box = Box(self)

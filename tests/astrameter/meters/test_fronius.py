@@ -19,7 +19,7 @@ PER_PHASE = Options(ip="inverter", per_phase=True)
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:

@@ -652,7 +652,7 @@ class TlsTests(HomeTestCase):
 class RealNetworkTests(TestCase):
     """Over real sockets, one trouble after the other, until all is well."""
 
-    timeout = 20
+    timeout = 240
 
     async def test_it_recovers_from_everything(self) -> None:
         def confused(peer: Peer) -> Iterator[Any]:

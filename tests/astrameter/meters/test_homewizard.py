@@ -561,7 +561,7 @@ class OptionTests(SynchronousTestCase):
 
 
 class RealNetworkTests(TlsPatches, TestCase):
-    timeout = 20
+    timeout = 240
 
     async def test_a_meter_over_real_sockets_that_restarts(self) -> None:
         self.trust_test_ca()

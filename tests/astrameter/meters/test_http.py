@@ -48,7 +48,7 @@ async def failure_of(work: Deferred[Any]) -> tuple[str, str]:
 class Loopback(TestCase):
     """A client and a device over real sockets."""
 
-    timeout = 15
+    timeout = 240
 
     def device(self, *scripts: Script, tls: Any = None) -> Device:
         return Device(self, *scripts, tls=tls)

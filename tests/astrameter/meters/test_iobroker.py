@@ -30,7 +30,7 @@ LINES = ("IP = broker", "PORT = 8087")
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:

@@ -40,7 +40,7 @@ def configured(*lines: str) -> Settings:
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each([case for case in CASES if case["id"] not in REFUSED])
     def vector(self, case: dict[str, Any]) -> Deferred[None]:
@@ -104,7 +104,7 @@ class OptionTests(SynchronousTestCase):
 class MeterTests(TestCase):
     """Against a device on the loopback interface that behaves badly."""
 
-    timeout = 15
+    timeout = 240
 
     def meter(self, device: Device, *lines: str) -> PolledMeter:
         settings = configured(f"URL = {device.url}", "JSON_PATHS = $.power", *lines)

@@ -53,7 +53,7 @@ def meter_of(*lines: str, world: Any = reactor) -> ModbusMeter:
 
 
 class MeterTestCase(TestCase):
-    timeout = 20
+    timeout = 240
 
     def started(self, *lines: str) -> ModbusMeter:
         if not any(line.startswith("TIMEOUT") for line in lines):

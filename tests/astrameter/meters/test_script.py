@@ -64,7 +64,7 @@ def is_alive(pid: int) -> bool:
 
 
 class ProcessTestCase(TestCase):
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         self.directory = Path(self.mktemp()).resolve()

@@ -53,7 +53,7 @@ def recorded_cnonces(case: dict[str, Any]) -> list[str]:
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None] | None:
@@ -136,7 +136,7 @@ class ParserTests(SynchronousTestCase):
 class LoginTests(TestCase):
     """Against a device on the loopback interface."""
 
-    timeout = 15
+    timeout = 240
 
     def meter(self, device: Device, *lines: str) -> Any:
         text = "\n".join(["[SHELLY]", f"IP = {device.address}", *lines])

@@ -19,7 +19,7 @@ ESCAPED = {"MH02": "/getLastData?user=u+x&password=p%26a%23b%25c"}
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:

@@ -432,7 +432,7 @@ class OptionTests(SynchronousTestCase):
 class RealMulticastTests(TestCase):
     """Real datagrams to a real group, on the loopback interface."""
 
-    timeout = 20
+    timeout = 240
 
     def setUp(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -47,7 +47,7 @@ def configured(path: object, **keys: object) -> Options:
 
 
 class OnSerialLine(TestCase):
-    timeout = 20
+    timeout = 240
 
     def setUp(self) -> None:
         directory = Path(self.mktemp())

@@ -32,7 +32,7 @@ LINES = ("IP = device", "JSON_PAYLOAD_MQTT_PREFIX = SML")
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:

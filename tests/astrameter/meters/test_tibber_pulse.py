@@ -47,7 +47,7 @@ WRONG_UNIT = telegram_of("MB06", 1)
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:
@@ -132,7 +132,7 @@ class BridgeTests(SynchronousTestCase):
 class MeterTests(TestCase):
     """Against a bridge on the loopback interface."""
 
-    timeout = 15
+    timeout = 240
 
     async def test_a_bridge_whose_pulse_has_fallen_silent_is_noticed(self) -> None:
         device = Device(self, answer(EXPORT))

@@ -30,7 +30,7 @@ LOGGED_IN = answer({"serial": "1", "authentication": True})
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:
@@ -118,7 +118,7 @@ DATA = ["GET data.php"]
 class SessionTests(TestCase):
     """Against a device on the loopback interface."""
 
-    timeout = 15
+    timeout = 240
 
     def setUp(self) -> None:
         self.manager = Manager(self)

@@ -40,7 +40,7 @@ def channel(watts: float) -> bytes:
 
 
 class VectorTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     @each(CASES)
     def vector(self, case: dict[str, Any]) -> Deferred[None]:
@@ -71,7 +71,7 @@ class OptionTests(SynchronousTestCase):
 
 
 class PhaseTests(TestCase):
-    timeout = 15
+    timeout = 240
 
     def meter(self, clock: Any, port: int) -> Any:
         lines = ["[VZLOGGER]", "IP = 127.0.0.1", f"PORT = {port}", "UUID = u1, u2, u3"]

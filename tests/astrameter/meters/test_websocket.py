@@ -933,7 +933,7 @@ class ComplaintsTests(SynchronousTestCase):
 class RealNetworkTests(TestCase):
     """The same over real sockets: what the virtual world cannot be asked."""
 
-    timeout = 20
+    timeout = 240
 
     def source(self, play: Play, tls: Any = None) -> Source:
         source = Source(reactor, play, tls=tls, interface="127.0.0.1")

@@ -47,7 +47,7 @@ NOT_MODBUS = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
 
 class LinkTestCase(TestCase):
-    timeout = 20
+    timeout = 240
 
     def session(self, link: Link) -> ModbusSession:
         session = ModbusSession(reactor, link, Backoff(0.02, 0.1))

@@ -43,7 +43,7 @@ def asynchronous(
 
 
 class RealTestCase(TestCase):
-    timeout = 60
+    timeout = 240
 
     def setUp(self) -> None:
         self.got: list[tuple[str, bytes, bool]] = []

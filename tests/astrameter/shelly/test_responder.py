@@ -485,7 +485,7 @@ class _Asker(DatagramProtocol):
 class LoopbackTests(TestCase):
     """The one test over a real socket."""
 
-    timeout = 10
+    timeout = 240
 
     async def test_answers_a_poll_and_leaves_nothing_behind(self) -> None:
         reactor = _PortCatcher()

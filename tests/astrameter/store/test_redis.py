@@ -70,7 +70,7 @@ class House:
 
 
 class Case(TestCase):
-    timeout = 60
+    timeout = 240
     options: tuple[str, ...] = ()
     login = ""
 
@@ -415,7 +415,7 @@ class Login(Case):
 
 
 class Encrypted(TestCase):
-    timeout = 60
+    timeout = 240
 
     def setUp(self) -> Deferred[None]:
         pem = Path(self.mktemp()).absolute()

@@ -89,7 +89,7 @@ class Nowhere(SynchronousTestCase):
 
 
 class WithRedis(TestCase):
-    timeout = 60
+    timeout = 240
 
     async def setUp(self) -> None:
         self.server = RedisServer(reactor)

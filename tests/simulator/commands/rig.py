@@ -15,6 +15,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 import simulator
+from tests.process import hear_interrupts
 
 ROOT = Path(simulator.__file__).parent.parent
 PATIENCE_S = 60.0
@@ -84,6 +85,7 @@ class ProcessCase(SynchronousTestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=hear_interrupts,
         )
         self.addCleanup(self.finish, process)
         return process

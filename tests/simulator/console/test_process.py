@@ -20,7 +20,7 @@ COMMAND = [sys.executable, "-m", "simulator"]
 
 
 class ConsoleCase(TestCase):
-    timeout = 90
+    timeout = 240
 
     def setUp(self) -> None:
         self.http_port = free_port(socket.SOCK_STREAM)

@@ -19,7 +19,7 @@ COMMAND = [sys.executable, "-m", "simulator.demo"]
 
 
 class DemoCase(TestCase):
-    timeout = 60
+    timeout = 240
 
     def watch(self, demo: Watched) -> Watched:
         async def end() -> None:

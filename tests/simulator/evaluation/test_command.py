@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from simulator.commands import evaluate
 from simulator.commands.evaluate import add_arguments, run
+from tests.process import hear_interrupts
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -196,6 +197,7 @@ class Processes(SynchronousTestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=hear_interrupts,
             start_new_session=True,
         )
         try:
