@@ -33,9 +33,10 @@ def free_port(kind: int = socket.SOCK_DGRAM) -> int:
 
 
 def hear_interrupts() -> None:
-    """For a child before it begins: a shell's background job, as these tests may be, is deaf to
-    SIGINT, and its children would be, too. (Twisted's processes begin like this by themselves.)"""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Before a child begins: a shell's background job, as these tests may be, is deaf to SIGINT,
+    and so are its children. (Those of Twisted are not.)"""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Watched(ProcessProtocol):

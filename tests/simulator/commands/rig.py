@@ -49,6 +49,7 @@ class ProcessCase(SynchronousTestCase):
     """:ivar home: the home directory of the processes."""
 
     def setUp(self) -> None:
+        hear_interrupts()
         self.home = Path(self.mktemp()).absolute()
         self.home.mkdir()
         self.port = free_port()
@@ -85,7 +86,6 @@ class ProcessCase(SynchronousTestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=hear_interrupts,
         )
         self.addCleanup(self.finish, process)
         return process

@@ -191,13 +191,13 @@ class Processes(SynchronousTestCase):
     """The real program."""
 
     def test_control_c_ends_it_at_once_and_without_a_traceback(self) -> None:
+        hear_interrupts()
         process = subprocess.Popen(
             [sys.executable, "-m", "simulator.evaluation", "--jobs", "2"],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=hear_interrupts,
             start_new_session=True,
         )
         try:
