@@ -59,6 +59,22 @@ class Limits(SynchronousTestCase):
     def test_not_when_it_is_switched_off(self) -> None:
         self.assertFalse(self.stuck(300, 900.0, learns=False).limited)
 
+    def test_coming_back_from_an_overshoot_is_no_inability(self) -> None:
+        unit = Unit("X", 1900, 0.0)
+        # It shoots over for 4 s, and then comes down slowly, but comes.
+        course = [1900, 2100, 2300, 2500, *[2500 - 25 * s for s in range(36)]]
+        for second, power_w in enumerate(course):
+            unit.report(power_w, float(second))
+            self.assertFalse(unit.want(300.0, float(second)), second)
+            unit.sent(-150, float(second))
+
+    def test_small_readings_prove_no_inability(self) -> None:
+        unit = Unit("X", 1000, 0.0)
+        for second in range(60):
+            unit.report(1000, float(second))
+            self.assertFalse(unit.want(300.0, float(second)))
+            unit.sent(-25, float(second))
+
     def test_limits_can_be_given_back(self) -> None:
         unit = Unit("VNSE3-0", 0, 0.0)
         low_w, high_w = self.stuck(300, 900.0).limits()

@@ -143,6 +143,22 @@ class InAHouse(SynchronousTestCase):
                     wrong.append((gain, most_w, worst_w))
         self.assertEqual(wrong, [])
 
+    def test_one_that_moves_far_less_than_it_is_told_is_told_at_every_poll(self) -> None:
+        def law(reading_w: float) -> float:
+            return min(max(0.3 * reading_w, -2000.0), 35.0)
+
+        pack = Strange("a", "X", law=law, poll_s=2.0)
+        house = House([pack], lambda now: 300 if now < 1120 else 1800)
+        house.run(420)
+        # By 35 W at a poll it can do no better than 86 s.
+        self.assertLess(house.settled_after_s(1120), 150)
+
+    def test_no_more_is_said_than_the_largest_step_takes(self) -> None:
+        law = LearnedLaw()
+        for reading_w, step_w in ((100, 100), (1000, 200), (800, 200)):
+            law.learn(reading_w, step_w)
+        self.assertEqual(law.approach(5000, 0), 200)
+
     def test_what_is_learned_is_what_they_do(self) -> None:
         house = self.drive(0.7, 2500.0, 240)
         (unit,) = house.controller._units.values()
