@@ -89,6 +89,7 @@ class Unit:
         self._said_at = now
         self._rested_w = self.power_w
         self._said_w = self._said = 0
+        self._meant_w = 0.0
         self._one_way = True
         self._ignored = False
         self._told_at: float | None = None
@@ -246,6 +247,7 @@ class Unit:
             self._said_at = now
         self.bank.step(reading_w, self.power_w, now)
         change_w = self.setpoint_w - before_w
+        self._meant_w += change_w
         if abs(change_w) > 3 and abs(before_w - self.power_w) <= 8:
             self._commanded_at = now
         if abs(change_w) > 8:
@@ -262,24 +264,22 @@ class Unit:
         if now - max(self._still_since, self._said_at) > rest_s and not self._starting(now):
             self._conclude()
 
-    def _note_hearing(self, *, moved: bool) -> None:
-        """It rests, and the copy in use says that it was told to move: has it heard?"""
-        if self._said and self._one_way and not self.limited:
-            reading_w = self._said_w / self._said
-            if (abs(self.power_w - self._rested_w) > _STILL_W) is moved:
-                (self.hearing.acted if moved else self.hearing.ignored)(reading_w)
-
     def _conclude(self) -> None:
         """It rests: all that it was told since it last rested has brought it here."""
         if self._said and self._one_way:
             moved_w = self.power_w - self._rested_w
             self._ignored = abs(moved_w) <= _STILL_W
+            if not self._ignored:
+                self.hearing.acted(self._said_w / self._said)
+            elif self._meant_w * self._said_w > 0 and not self.limited:
+                self.hearing.ignored(self._said_w / self._said)
             self.bank.learn(self._said_w / self._said, moved_w / self._said, self.power_w)
         self._anchor()
 
     def _anchor(self) -> None:
         self._rested_w = self.power_w
         self._said_w, self._said, self._one_way = 0, 0, True
+        self._meant_w = 0.0
 
     def _learn_slew(self, gap_s: float) -> None:
         moved_w = abs(self.power_w - self.before_w)
@@ -314,7 +314,6 @@ class Unit:
             self.held = 0
             self._missing_since = None
             if now - self._still_since > _REST_S:
-                self._note_hearing(moved=True)
                 self.bank.settle_others(self.power_w)
             return
         if moved_w * error_w > 0 and abs(moved_w) > 3:
@@ -329,7 +328,6 @@ class Unit:
             return
         if abs(error_w) <= _DRIFTED_W:
             if now - self._still_since > _REST_S:
-                self._note_hearing(moved=False)
                 self.bank.settle(self.power_w)
                 self.history.target_w = self.power_w
             return

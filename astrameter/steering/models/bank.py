@@ -18,6 +18,9 @@ _TELLING_W = 12.0
 _PROOF_W = 15.0
 _DISTRUST_W = 600.0
 _PROOF = 0.15
+_DOUBT = 0.8
+_DOUBTED_W = 200.0
+"""What was learned is not believed any more when it is wrong by 40 W again and again."""
 
 
 class Bank:
@@ -32,6 +35,7 @@ class Bank:
         self._cost = [0.0] * len(self._laws)
         self._used = 0
         self._proved = False
+        self._doubt = 0.0
         for law in self._laws:
             law.settle(power_w)
 
@@ -53,7 +57,8 @@ class Bank:
         if len(laws) == 1:
             return
         errors = [abs(power_w - _reached(law.setpoint_w, before_w, reach_w)) for law in laws]
-        if errors[-1] > _MOST_W:
+        self._doubt = _DOUBT * self._doubt + errors[-1]
+        if errors[-1] > _MOST_W or self._doubt > _DOUBTED_W:
             self._proved = False
         if max(errors) - min(errors) < _TELLING_W:
             return

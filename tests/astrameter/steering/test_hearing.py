@@ -49,7 +49,7 @@ class DeadBands(SynchronousTestCase):
 class InAHouse(SynchronousTestCase):
     def test_a_battery_with_a_dead_band_of_30_w_still_comes_near(self) -> None:
         pack = Strange("a", "X", law=lambda reading_w: 1.2 * reading_w, blind_w=29.5)
-        house = House([pack], lambda now: 300 if now < 1060 else 275)
+        house = House([pack], lambda now: 300 if now < 1060 else 260)
         house.run(60)
         house.run(60)
         self.assertLess(max(map(abs, house.grids(20))), 21)
