@@ -59,11 +59,17 @@ class Steering:
 
     _log = Logger()
 
-    def __init__(self, options: SteeringOptions, trace: Tracer = NOBODY) -> None:
+    def __init__(
+        self,
+        options: SteeringOptions,
+        trace: Tracer = NOBODY,
+        observer: LoadObserver | None = None,
+    ) -> None:
+        """:param observer: estimates the house load in another way than usual."""
         self.last_grid_w = 0.0
         self._trace = trace
         self._options = options
-        self._observer = LoadObserver()
+        self._observer = observer or LoadObserver()
         self._units: dict[str, Unit] = {}
         self._intents: dict[str, float] = {}
         self._readings: dict[str, float] = {}

@@ -67,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "recharge_mode=0, stepping=continuous, ...",
     )
     parser.add_argument(
+        "--oracle",
+        action="store_true",
+        help="tell the controller the true load of the house instead of what the meter shows: "
+        "what cannot be had by better estimating",
+    )
+    parser.add_argument(
         "--trace",
         action="append",
         default=[],
@@ -179,6 +185,7 @@ def _play(options: argparse.Namespace, known: Any, made_with: tuple[Any, ...]) -
         made_with=made_with,
         settings=settings,
         charts=options.json is not None or options.html is not None,
+        oracle=options.oracle,
     )
     progress = Progress(sys.stderr, len(jobs), sys.stderr.isatty() and "TERM" in os.environ)
     for case in chosen:

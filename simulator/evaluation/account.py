@@ -8,6 +8,7 @@ from typing import Any
 from astrameter.ct.options import CtOptions
 from astrameter.steering.controller import Steering
 from astrameter.steering.interface import Controller
+from astrameter.steering.observer import LoadObserver
 from astrameter.steering.trace import Decision, Trace, outcome
 from simulator.evaluation.exchange import START_S
 from simulator.evaluation.recording import Recording
@@ -21,13 +22,15 @@ MOST_DECISIONS = 24
 class Account:
     """Keeps what a controller decides."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: LoadObserver | None = None) -> None:
+        """:param observer: what the controller is to estimate the house load with."""
+        self._observer = observer
         self._trace = Trace(1, self._told)
         self._decisions: list[tuple[str, Decision]] = []
 
     def controller(self, options: CtOptions) -> Controller:
         """A :data:`~simulator.evaluation.exchange.MakeController` that is listened to."""
-        return Steering(options, self._trace)
+        return Steering(options, self._trace, self._observer)
 
     def _told(self, consumer_id: str) -> None:
         self._decisions += ((consumer_id, one) for one in self._trace.of(consumer_id))

@@ -13,6 +13,7 @@ from typing import Any
 from simulator.batteries.battery import Battery
 from simulator.evaluation.bound import bound_s
 from simulator.evaluation.exchange import START_S, Exchange, MakeController, options_of, unit_of
+from simulator.evaluation.oracle import TrueLoad
 from simulator.evaluation.plant import Plant, noise
 from simulator.evaluation.recording import Observation, Recording
 from simulator.evaluation.scenarios import Scenario
@@ -29,12 +30,17 @@ def run(
     seed: int,
     make_controller: MakeController,
     settings: Mapping[str, Any] | None = None,
+    oracle: TrueLoad | None = None,
 ) -> Recording:
     """Play a scenario.
 
     :param settings: options of the CT section that win over the scenario's.
+    :param oracle: is told the true load of this house.
     """
-    return _Bench(scenario, seed, make_controller, settings or {}).play()
+    bench = _Bench(scenario, seed, make_controller, settings or {})
+    if oracle is not None:
+        oracle.house_w = bench.expected_w
+    return bench.play()
 
 
 class _Bench:
@@ -61,6 +67,9 @@ class _Bench:
         self._exchange = Exchange(options, make_controller, batteries, self._run, scenario.meter[1])
         self._due = [FIRST_POLL_S + APART_S * i for i in range(len(batteries))]
         self._intervals = [config.poll_interval_s or 1.0 for config in scenario.batteries]
+
+    def expected_w(self) -> float:
+        return self._plant.expected_w
 
     def play(self) -> Recording:
         batteries, due = self._plant.batteries, self._due

@@ -15,6 +15,7 @@ from simulator.evaluation.course import Course
 from simulator.evaluation.drive import drive
 from simulator.evaluation.exchange import MakeController
 from simulator.evaluation.judgement import Compared, judge
+from simulator.evaluation.oracle import TrueLoad
 from simulator.evaluation.recorded import Recorded, recorded
 from simulator.evaluation.recording import Recording
 from simulator.evaluation.robust import problems, robust
@@ -91,8 +92,17 @@ class Case(Protocol):
     def duration_s(self) -> float: ...
 
     def play(
-        self, seed: int, make_controller: MakeController, settings: Mapping[str, Any]
-    ) -> Recording: ...
+        self,
+        seed: int,
+        make_controller: MakeController,
+        settings: Mapping[str, Any],
+        oracle: TrueLoad | None = None,
+    ) -> Recording:
+        """Play it once.
+
+        :param oracle: is told the true load of the house.
+        """
+        ...
 
     def judge(self, recording: Recording) -> Judged: ...
 
@@ -118,9 +128,13 @@ class ScenarioCase:
         return self.scenario.duration_s
 
     def play(
-        self, seed: int, make_controller: MakeController, settings: Mapping[str, Any]
+        self,
+        seed: int,
+        make_controller: MakeController,
+        settings: Mapping[str, Any],
+        oracle: TrueLoad | None = None,
     ) -> Recording:
-        return run(self.scenario, seed, make_controller, settings)
+        return run(self.scenario, seed, make_controller, settings, oracle)
 
     def judge(self, recording: Recording) -> Judged:
         found = []
@@ -156,9 +170,13 @@ class CourseCase:
         return self.course.duration_s
 
     def play(
-        self, seed: int, make_controller: MakeController, settings: Mapping[str, Any]
+        self,
+        seed: int,
+        make_controller: MakeController,
+        settings: Mapping[str, Any],
+        oracle: TrueLoad | None = None,
     ) -> Recording:
-        return drive(self.course, seed, make_controller, settings)
+        return drive(self.course, seed, make_controller, settings, oracle)
 
     def judge(self, recording: Recording) -> Judged:
         if self.group == ROBUST:

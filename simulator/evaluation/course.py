@@ -138,6 +138,10 @@ class Load:
             a, b, c = a + more[0], b + more[1], c + more[2]
         return (a, b, c)
 
+    def expected_w(self, at_s: float) -> float:
+        """The same without the noise, summed."""
+        return sum(self._base_w) + sum(sum(profile(at_s)) for profile in self._profiles)
+
     def _noise_at(self, second: int) -> PhaseWatts:
         a, b, c = (
             self._noise_w * uniform(self._noise_seed, second, phase) if noisy else 0.0

@@ -17,6 +17,7 @@ from simulator.evaluation import course as courses
 from simulator.evaluation.bound import bound_s
 from simulator.evaluation.course import SETTINGS, Course, Happening, Load
 from simulator.evaluation.exchange import START_S, Exchange, MakeController, options_of, unit_of
+from simulator.evaluation.oracle import TrueLoad
 from simulator.evaluation.recording import Observation, Recording
 
 OBSERVE_S = 0.5
@@ -45,13 +46,18 @@ def drive(
     seed: int,
     make_controller: MakeController,
     settings: Mapping[str, Any] | None = None,
+    oracle: TrueLoad | None = None,
 ) -> Recording:
     """Play a course.
 
     :param seed: of the noise and of what is lost; 1 is the noise of the recorded results.
     :param settings: options of the CT section that win over the course's.
+    :param oracle: is told the true load of this house.
     """
-    return _Drive(course, seed, make_controller, settings or {}).play()
+    driven = _Drive(course, seed, make_controller, settings or {})
+    if oracle is not None:
+        oracle.house_w = driven.expected_w
+    return driven.play()
 
 
 class _Drive:
@@ -82,6 +88,10 @@ class _Drive:
         self._meter_state = _HEALTHY
         self._measured: deque[tuple[float, PhaseWatts]] = deque()
         self._shown: Sample | None = None
+        self._at_s = 0.0
+
+    def expected_w(self) -> float:
+        return self._load.expected_w(self._at_s)
 
     def play(self) -> Recording:
         queue = [
@@ -116,6 +126,7 @@ class _Drive:
         return 0.0, OBSERVE_S if turn is _Turn.OBSERVE else course.meter.interval_s
 
     def _take(self, turn: _Turn, index: int, at_s: float) -> None:
+        self._at_s = at_s
         if turn is _Turn.POLL:
             self._poll(index, at_s)
         elif turn is _Turn.OBSERVE:

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from multiprocessing import active_children, get_context
 from typing import Any
 
+from astrameter.ct.options import CtOptions
 from astrameter.steering.controller import Steering
+from astrameter.steering.interface import Controller
 from simulator.evaluation.account import Account
 from simulator.evaluation.cases import Case, cases
+from simulator.evaluation.oracle import TrueLoad
 from simulator.evaluation.rows import row_of
 
 Row = dict[str, Any]
@@ -28,6 +31,7 @@ class Job:
     """One run. Everything in it can be sent to another process.
 
     :ivar made_with: what the cases were made with (:func:`~simulator.evaluation.cases.cases`).
+    :ivar oracle: the controller is told the true load.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Job:
     made_with: tuple[Any, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     charts: bool = False
+    oracle: bool = False
 
 
 def jobs_of(
@@ -44,10 +49,11 @@ def jobs_of(
     made_with: tuple[Any, ...] = (),
     settings: Mapping[str, Any] | None = None,
     charts: bool = False,
+    oracle: bool = False,
 ) -> list[Job]:
     """Every case with every seed; only the first seed is drawn."""
     return [
-        Job(case.name, seed, made_with, settings or {}, charts and number == 0)
+        Job(case.name, seed, made_with, settings or {}, charts and number == 0, oracle)
         for case in chosen
         for number, seed in enumerate(seeds)
     ]
@@ -56,9 +62,13 @@ def jobs_of(
 def play(job: Job) -> Row:
     """One run, in this process."""
     case = cases(*job.made_with)[job.name]
-    account = Account() if job.charts else None
-    make = Steering if account is None else account.controller
-    recording = case.play(job.seed, make, job.settings)
+    oracle = TrueLoad() if job.oracle else None
+    account = Account(oracle) if job.charts else None
+
+    def make(options: CtOptions) -> Controller:
+        return Steering(options, observer=oracle)
+
+    recording = case.play(job.seed, account.controller if account else make, job.settings, oracle)
     return row_of(case, job.seed, recording, case.judge(recording), account)
 
 
