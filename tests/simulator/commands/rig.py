@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,17 @@ class ProcessCase(SynchronousTestCase):
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE_S)
         return Done(process.returncode, out, err)
+
+    def wait_for_line(self, process: subprocess.Popen[str], pattern: str) -> None:
+        """Read what it tells until a line matches; it is killed when none does."""
+        assert process.stderr is not None
+        impatience = threading.Timer(PATIENCE_S, process.kill)
+        impatience.start()
+        try:
+            self.assertTrue(any(re.search(pattern, line) for line in process.stderr), pattern)
+        finally:
+            impatience.cancel()
+            impatience.join()
 
     def wait_for_status(self) -> Any:
         """The status of the simulation on this test's port, once it answers."""

@@ -10,7 +10,7 @@ import time
 
 from astrameter.config import load_text
 from astrameter.ct.wire import decode, encode
-from tests.simulator.commands.rig import PATIENCE_S, ProcessCase
+from tests.simulator.commands.rig import PATIENCE_S, ProcessCase, free_port
 
 MAC = "02B250000001"
 
@@ -37,12 +37,11 @@ class Running(ProcessCase):
         self.write("sim.json", {"log_interval": 0.2, "http": {"port": self.port}, "batteries": [
             {"mac": MAC, "phase": "B"}]})  # fmt: skip
         process = self.background("run", "-c", "sim.json", "--no-tui", "--ct-port", self.ct_port)
-        self.wait_for_status()
-        time.sleep(1.0)
-        self.assertRegex(
-            self.end(process).err,
+        self.wait_for_line(
+            process,
             r"\d\d:\d\d:\d\d astra_sim\.runner INFO grid=\[[-\d, ]+\] \| 0001:B/-?\d+W/50%",
         )
+        self.assertEqual(self.end(process).code, 0)
 
     def test_a_request_ends_it(self) -> None:
         process = self.background("run", "--no-tui", "--http-port", self.port)
@@ -251,9 +250,9 @@ class Background(ProcessCase):
         bystander = self.background("run", "--no-tui", "--http-port", self.port)
         self.wait_for_status()
         (self.home / ".astra-sim.pid").write_text(str(bystander.pid))
-        self.sim("stop")
-        time.sleep(0.5)
-        self.assertIsNone(bystander.poll())
+        done = self.sim("stop", "--http-port", free_port())
+        self.assertEqual((done.code, done.out), (1, "Daemon not running (no PID file)\n"))
+        self.assertEqual(self.wait_for_status()["pid"], bystander.pid)
 
     def test_links_are_not_followed(self) -> None:
         victim = self.home / "victim"
