@@ -7,17 +7,21 @@ import re
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import reactor
+from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.protocol import DatagramProtocol, ProcessProtocol
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from astrameter.ct.wire import decode, encode
 
+reactor: Any = _reactor
 ROOT = Path(__file__).parent.parent
 WAIT_S = 60
 ANSWER_S = 30
@@ -30,6 +34,15 @@ def free_port(kind: int = socket.SOCK_DGRAM) -> int:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
+
+
+async def until(true: Callable[[], Any], what: str = "what was waited for") -> None:
+    """Look again and again until something is so."""
+    give_up_at = reactor.seconds() + WAIT_S
+    while not true():
+        if reactor.seconds() > give_up_at:
+            raise AssertionError(f"never came: {what}")
+        await deferLater(reactor, 0.01)
 
 
 def hear_interrupts() -> None:
@@ -84,8 +97,10 @@ class Watched(ProcessProtocol):
         return done.addTimeout(WAIT_S, reactor)
 
     def signal(self, name: str) -> None:
+        # It may have ended without the news having arrived.
         if self.status is None:
-            self.process.signalProcess(name)
+            with suppress(ProcessExitedAlready):
+                self.process.signalProcess(name)
 
     def outReceived(self, data: bytes) -> None:
         self.output += data.decode("utf-8", "replace")

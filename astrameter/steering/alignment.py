@@ -11,15 +11,23 @@ from typing import NamedTuple
 
 from astrameter.steering.history import HISTORY_S, PowerHistory
 
+HELD, MOVING, AHEAD = range(3)
+"""How outputs move: by a jump at the poll that reports it; on a ramp; by a jump as soon as they
+are answered, which the next poll reports."""
+
 AGES_S = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
+AHEAD_AGES_S = (0.0, 0.25, 0.5, 1.0, 1.5)
+"""Who jumps at once is as if it were reported late: greater ages are those of HELD."""
+
 LIKELY_AGE_S = 0.75
 _PRIOR = 8.0
-_MOVING_PRIOR = 4.0
+_STYLE_PRIOR = (0.0, 4.0, 8.0)
 _FORGET = 0.985
 _TELLING_W = 15.0
 _MOST_W = 400.0
 _BETTER_BY = 15.0
 _PLAUSIBLE_BY = 60.0
+_PLAUSIBLE = 1.5
 _NEAR_S = 0.5
 
 
@@ -44,14 +52,17 @@ class Alignment:
     """
 
     def __init__(self) -> None:
-        self._guesses = [(age_s, moving) for moving in (False, True) for age_s in AGES_S]
+        self._guesses = [
+            *((age_s, style) for style in (HELD, MOVING) for age_s in AGES_S),
+            *((age_s, AHEAD) for age_s in AHEAD_AGES_S),
+        ]
         self._cost = [
-            _PRIOR * abs(age_s - LIKELY_AGE_S) + _MOVING_PRIOR * moving
-            for age_s, moving in self._guesses
+            _PRIOR * abs(age_s - LIKELY_AGE_S) + _STYLE_PRIOR[style]
+            for age_s, style in self._guesses
         ]
         self._prior = [_PRIOR * abs(age_s - LIKELY_AGE_S) for age_s, _ in self._guesses]
         self._before: list[float] | None = None
-        self._best = self._guesses.index((LIKELY_AGE_S, False))
+        self._best = self._guesses.index((LIKELY_AGE_S, HELD))
 
     @property
     def age_s(self) -> float:
@@ -59,7 +70,7 @@ class Alignment:
 
     @property
     def moving(self) -> bool:
-        return self._guesses[self._best][1]
+        return self._guesses[self._best][1] == MOVING
 
     def shift(self, by_w: float) -> None:
         """A battery joined (or left, negative): its power was part of the house until now."""
@@ -78,13 +89,17 @@ class Alignment:
             self._before = [base_w] * len(self._guesses)
             return Aligned(base_w, 0.0, 0.0)
         loads = []
-        for moving in (False, True):
-            for age_s in AGES_S:
-                when = measured_at - age_s
-                total_w = base_w
-                for history in lively:
-                    total_w += history.moving_at(when) if moving else history.held_at(when)
-                loads.append(total_w)
+        for age_s, style in self._guesses:
+            when = measured_at - age_s
+            total_w = base_w
+            for history in lively:
+                if style == HELD:
+                    total_w += history.held_at(when)
+                elif style == MOVING:
+                    total_w += history.moving_at(when)
+                else:
+                    total_w += history.next_at(when)
+            loads.append(total_w)
         self._learn(loads)
         self._before = loads
         return self._judged(loads)
@@ -101,13 +116,13 @@ class Alignment:
             self._best = best
 
     def _judged(self, loads: list[float]) -> Aligned:
-        age_s, moving = self._guesses[self._best]
+        age_s, best_style = self._guesses[self._best]
         near = [
             load_w
             for load_w, (guess_s, style) in zip(loads, self._guesses, strict=True)
-            if style == moving and abs(guess_s - age_s) <= _NEAR_S
+            if style == best_style and abs(guess_s - age_s) <= _NEAR_S
         ]
-        limit = self._cost[self._best] + _PLAUSIBLE_BY
+        limit = _PLAUSIBLE * self._cost[self._best] + _PLAUSIBLE_BY
         plausible = [w for w, cost in zip(loads, self._cost, strict=True) if cost <= limit]
         return Aligned(
             loads[self._best],

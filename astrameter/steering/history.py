@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 HISTORY_S = 16.0
@@ -50,12 +51,27 @@ class PowerHistory:
                 break
         return high - low
 
+    def highest_w(self, since: float) -> float:
+        """The largest report since then; -inf without any."""
+        found = zip(self._times, self._powers, strict=True)
+        return max((power_w for at, power_w in found if at >= since), default=-math.inf)
+
     def held_at(self, when: float) -> float:
         """The last report at or before ``when``: right for an output that jumps at its polls."""
         for at, power_w in zip(reversed(self._times), reversed(self._powers), strict=True):
             if at <= when:
                 return power_w
         return self._powers[0] if self._powers else 0.0
+
+    def next_at(self, when: float) -> float:
+        """The first report after ``when``: right for an output that jumps as soon as its battery
+        is answered."""
+        next_w = self.target_w
+        for at, power_w in zip(reversed(self._times), reversed(self._powers), strict=True):
+            if at <= when:
+                break
+            next_w = power_w
+        return next_w
 
     def moving_at(self, when: float) -> float:
         """The output on its way from one report to the next: right for a continuous one."""

@@ -37,6 +37,7 @@ _ASKED_BEYOND = 6
 """That a battery cannot be stopped is rare (a full pack with sun on its panels): it takes more to
 be believed."""
 
+_STEPPED_BACK_S = 8.0
 _STUCK_S = 18.0
 _SAME = 0.01
 _LONGEST_POLL_S = 30.0
@@ -345,7 +346,10 @@ class Unit:
 
     def _learn_limit(self, direction: int, now: float) -> None:
         if direction > 0:
-            self.up.learn(max(0.0, self.power_w), now)
+            # A firmware that was driven over its limit steps back from it, again and again.
+            works = self.power_w >= RESTING_W
+            highest_w = self.history.highest_w(now - _STEPPED_BACK_S) if works else 0.0
+            self.up.learn(max(0.0, self.power_w, highest_w), now)
         else:
             # Also beyond zero: a full pack passes the power of its panels through, told to
             # charge or not, and the others have to take it.

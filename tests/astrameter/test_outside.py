@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from tests.astrameter.marstek.cloud_stub import (
 )
 from tests.astrameter.test_process import ProcessCase
 from tests.mosquitto import Mosquitto
-from tests.process import Watched
+from tests.process import Watched, until
 from tests.redis_server import RedisServer
 
 reactor: Any = _reactor
@@ -90,6 +89,10 @@ class State(ProcessCase):
             await daemon.line("works")
             daemon.signal("KILL")
             await daemon.ended()
+        daemon = self.start()
+        await until(lambda: "device/ct002" in self.kept(), "the device's entry")
+        daemon.signal("KILL")
+        await daemon.ended()
         self.assertEqual(self.kept()[f"battery/ct002/{MAC}"], PAUSED)
         self.assertEqual(self.kept()["device/ct002"], {"id": "device-1"})
 
@@ -143,16 +146,10 @@ class Commanded(Persistent):
         self.addCleanup(self.client.stopService)
         broker = f"[MQTT_INSIGHTS]\nBROKER = 127.0.0.1\nPORT = {self.broker.port}\n"
         self.write_config(active=True, more="".join((broker, *more)))
-        await self.until(lambda: self.client.connected)
+        await until(lambda: self.client.connected)
 
     def take(self, _topic: str, payload: bytes, _retained: bool) -> None:
         self.published = json.loads(payload)
-
-    async def until(self, true: Callable[[], Any]) -> None:
-        give_up_at = reactor.seconds() + 20.0
-        while not true():
-            self.assertLess(reactor.seconds(), give_up_at)
-            await deferLater(reactor, 0.01)
 
     async def wish(self, target_w: int) -> None:
         """Not retained: the broker does not remember it."""
@@ -189,7 +186,7 @@ class KilledAtWork(Commanded):
             self.assertEqual(await self.known_target(), last)
             sent += 1
             await self.wish(sent)
-            await self.until(lambda before=last: self.kept() > before)
+            await until(lambda before=last: self.kept() > before)
             for _ in range(chance.randrange(3, 40)):
                 await deferLater(reactor, chance.random() * 0.003)
                 sent += 1
@@ -220,7 +217,7 @@ class InRedisByMqtt(Commanded):
         await server.stop()
         await daemon.line("WARNING:.*keeping changes in Redis at .* failed")
         await self.wish(250)
-        await self.until(lambda: self.published["manual_target"] == 250)
+        await until(lambda: self.published["manual_target"] == 250)
         self.assertEqual(await self.known_target(), 250)
         await server.start()
         await daemon.line("Redis at .* works again")
