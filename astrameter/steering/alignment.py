@@ -27,7 +27,6 @@ _TELLING_W = 15.0
 _MOST_W = 400.0
 _BETTER_BY = 15.0
 _PLAUSIBLE_BY = 60.0
-_PLAUSIBLE = 1.5
 _NEAR_S = 0.5
 
 
@@ -122,7 +121,7 @@ class Alignment:
             for load_w, (guess_s, style) in zip(loads, self._guesses, strict=True)
             if style == best_style and abs(guess_s - age_s) <= _NEAR_S
         ]
-        limit = _PLAUSIBLE * self._cost[self._best] + _PLAUSIBLE_BY
+        limit = self._cost[self._best] + _PLAUSIBLE_BY
         plausible = [w for w, cost in zip(loads, self._cost, strict=True) if cost <= limit]
         return Aligned(
             loads[self._best],

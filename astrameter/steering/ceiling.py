@@ -10,7 +10,7 @@ RESTING_W = 5.0
 
 _RETRY_S = 60.0
 _RETRY_MOST_S = 1800.0
-_TRIAL_S = 120.0
+_TRIAL_S = 40.0
 
 
 @dataclass(slots=True)

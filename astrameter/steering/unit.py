@@ -174,8 +174,11 @@ class Unit:
             self.up.ease(now)
         elif self.power_w > _WORKING_W and self._wanted >= 0:
             self.down.ease(now)
-        if not self._starting(now) and not self.limited:
-            self.bank.judge(self.power_w, self.history.slew_w_per_s * gap_s, self.before_w)
+        if not self._starting(now):
+            reach_w = self.history.slew_w_per_s * gap_s
+            self.bank.check(self.power_w, reach_w, self.before_w)
+            if not self.limited:
+                self.bank.judge(self.power_w, reach_w, self.before_w)
         self._compare(now)
         self._learn_law(now)
 

@@ -48,6 +48,13 @@ class Bank:
         for law in self._laws:
             law.step(reading_w, power_w, now)
 
+    def check(self, power_w: float, reach_w: float, before_w: float) -> None:
+        """Compare what was learned with a report; the parameters are those of :meth:`judge`."""
+        error_w = abs(power_w - _reached(self._learned.setpoint_w, before_w, reach_w))
+        self._doubt = _DOUBT * self._doubt + error_w
+        if error_w > _MOST_W or self._doubt > _DOUBTED_W:
+            self._proved = False
+
     def judge(self, power_w: float, reach_w: float, before_w: float) -> None:
         """Compare the copies with a report.
 
@@ -57,9 +64,6 @@ class Bank:
         if len(laws) == 1:
             return
         errors = [abs(power_w - _reached(law.setpoint_w, before_w, reach_w)) for law in laws]
-        self._doubt = _DOUBT * self._doubt + errors[-1]
-        if errors[-1] > _MOST_W or self._doubt > _DOUBTED_W:
-            self._proved = False
         if max(errors) - min(errors) < _TELLING_W:
             return
         cost = self._cost
@@ -88,6 +92,7 @@ class Bank:
         """
         away_w = abs(power_w - self._learned.setpoint_w)
         self._proved = away_w <= max(_PROOF_W, _PROOF * abs(moved_w))
+        self._doubt = 0.0
         self._learned.learn(reading_w, moved_w)
 
     def settle(self, power_w: float) -> None:

@@ -96,6 +96,15 @@ class Situations(SynchronousTestCase):
         house.live(60)
         self.assertIn("It cannot charge at present: full", house.why())
 
+    def test_batteries_that_act_at_once_on_a_meter_that_shows_it_at_once(self) -> None:
+        for load_w, low_w in ((-900.0, 0.0), (500.0, -2500.0), (-2000.0, -300.0)):
+            house = self.house(load_w)
+            house.limits["first"] = (low_w, 2500.0)
+            house.live(60)
+            for _ in range(20):
+                house.live(1)
+                self.assertLess(abs(load_w - sum(house.output_w.values())), 100)
+
     def test_limited(self) -> None:
         house = self.house(2000.0, first=VENUS)
         house.limits["first"] = (-800.0, 800.0)

@@ -224,7 +224,7 @@ class InTime(SynchronousTestCase):
         packs = [Pack(str(i), poll_s=poll_s) for i, poll_s in enumerate(polls_s)]
         house = House(packs, lambda _now: load_w, delay_s=1.0 if late else 0.3)
         house.run(120)
-        self.assertLess(max(map(abs, house.grids(20))), 30)
+        self.assertLess(max(map(abs, house.grids(20))), 30, (polls_s, load_w, late))
         for output_w in house.outputs():
             self.assertLess(abs(output_w - load_w / len(packs)), 60)
 

@@ -6,7 +6,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from astrameter.steering.controller import Steering
 from simulator.evaluation.bench import run
+from simulator.evaluation.drive import drive
+from simulator.evaluation.judgement import judge
 from simulator.evaluation.metrics import metrics
+from simulator.evaluation.recorded import recorded
+from simulator.evaluation.robust import problems, robust
 from simulator.evaluation.scenarios import SCENARIOS, on_plant
 
 
@@ -76,3 +80,21 @@ class Wanted(SynchronousTestCase):
                 grid_rms_w=65,
                 battery_travel_w_per_h=20_000,
             )
+
+
+class Recorded(SynchronousTestCase):
+    def test_what_was_wrong_in_the_recorded_courses_is_as_wanted(self) -> None:
+        defects = ("S05", "S14", "S20", "S21", "S22", "S29", "S39", "S45", "S49", "S51", "S52")
+        for name, one in recorded().items():
+            if name.startswith((*defects, "S53", "S54")):
+                _, wrong = judge(one, drive(one.course, 1, Steering))
+                self.assertEqual(wrong, [], name)
+
+
+class UnknownLaws(SynchronousTestCase):
+    def test_those_that_are_hard_to_learn_settle_and_do_not_swing(self) -> None:
+        # Of the 200: small steps, wide dead bands, late starts, and the least predictable ones.
+        for number in (53, 55, 90, 94, 120, 128, 163, 178):
+            course = robust()[f"robust/unknown-{number:03d}"]
+            wrong = problems(course, drive(course, 1, Steering))
+            self.assertEqual([one for one in wrong if "overshoots" not in one], [], number)

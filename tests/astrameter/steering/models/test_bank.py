@@ -124,12 +124,22 @@ class Caution(SynchronousTestCase):
     def test_again_when_it_was_wrong(self) -> None:
         bank = self.strange()
         at_w = bank.law.setpoint_w
-        bank.judge(at_w + 500, FAR_W, at_w)
+        bank.check(at_w + 500, FAR_W, at_w)
         self.assertTrue(bank.cautious)
         bank.settle(at_w)
         bank.step(80, at_w, 900.0)
         bank.learn(80, 40, at_w + 40)
         self.assertFalse(bank.cautious)
+
+    def test_again_when_it_was_a_little_wrong_again_and_again(self) -> None:
+        bank = self.strange()
+        at_w = bank.law.setpoint_w
+        for _ in range(3):
+            bank.check(at_w + 60, FAR_W, at_w)
+        self.assertFalse(bank.cautious)
+        for _ in range(5):
+            bank.check(at_w + 60, FAR_W, at_w)
+        self.assertTrue(bank.cautious)
 
     def test_after_a_reading_larger_than_any_it_has_acted_on_until_it_rests(self) -> None:
         bank = self.strange()
