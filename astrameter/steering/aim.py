@@ -26,6 +26,9 @@ _QUIET_OTHERS_W = 60.0
 _UNFAIR_W = 25.0
 _EXCHANGE_W = 14.0
 _WARM_W = 25.0
+_STRANGE_W = 9.0
+"""Nobody knows what comes of small readings to a battery on a law that nobody has described."""
+
 _DIVE_W = 20.0
 _BOUND_S = 2.5
 _LONGEST_S = 6.0
@@ -63,6 +66,8 @@ class Aim:
         share_w = shares[me]
         own_w = share_w - unit.counted_w
         dead_w = self._observer.dead_zone_w
+        if not unit.bank.described:
+            dead_w = max(dead_w, _STRANGE_W)
         others = [i for i in shares if i != me and i in units and i not in plan.joining]
         if not others:
             if abs(own_w) > dead_w:

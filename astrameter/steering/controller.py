@@ -226,6 +226,9 @@ class Steering:
             target_w = max(target_w, min(unit.setpoint_w, unit.power_w))
         self._trace.limit(HELD, wanted_w, target_w)
         chosen_w = float(choose(unit.bank.law, target_w, unit.power_w, now, unit.poll_s))
+        if unit.contradicts(chosen_w, target_w):
+            self._trace.stay(UNKNOWN)
+            return max(0.0, reading_floor_w)
         off_w = target_w - unit.setpoint_w
         chosen_w, quiet_w = unit.hearing.audible(chosen_w, off_w), chosen_w
         self._trace.limit(DEAF, unit.power_w + quiet_w, unit.power_w + chosen_w)

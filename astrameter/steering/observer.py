@@ -68,7 +68,7 @@ class LoadObserver:
     @property
     def dead_zone_w(self) -> float:
         """Errors below this are noise."""
-        return max(9.0, 1.6 * self.noise_w / math.sqrt(max(1.0, self.samples)))
+        return max(5.0, 1.6 * self.noise_w / math.sqrt(max(1.0, self.samples)))
 
     def shift(self, by_w: float) -> None:
         """A battery joined (or left): its output was part of the house until now."""

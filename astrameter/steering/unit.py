@@ -139,6 +139,13 @@ class Unit:
         looking = self._said and now - max(self._still_since, self._said_at) <= look_s
         return 0 if looking else None
 
+    def contradicts(self, reading_w: float, target_w: float) -> bool:
+        """The reading would take it away from its target, for the sake of something in flight
+        that only a learned law believes in: nothing moves."""
+        still = abs(self.power_w - self.before_w) <= _STILL_W
+        away = reading_w * (target_w - self.power_w) < 0
+        return away and still and not self.bank.described
+
     def asks_again(self, now: float) -> bool:
         """Whether it was answered a moment ago."""
         return 0 <= now - self._answered_at < AGAIN_S

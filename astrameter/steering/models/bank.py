@@ -75,9 +75,14 @@ class Bank:
             self._used = best
 
     @property
+    def described(self) -> bool:
+        """One of the laws that somebody has described explains it."""
+        return self.law is not self._learned
+
+    @property
     def cautious(self) -> bool:
         """No description explains it, and what was learned was wrong the last time."""
-        return self.law is self._learned and (not self._proved or self._learned.stretched)
+        return not self.described and (not self._proved or self._learned.stretched)
 
     def distrust(self) -> None:
         """It did what none of the copies can explain: learn it instead."""

@@ -12,6 +12,10 @@ _MOST_GAIN = 1.5
 _LEAST_STEP_W = 20.0
 _FIRST_W = 150.0
 _STRETCH = 2.0
+_TELLING_W = 30.0
+"""Of smaller readings too much is rounding."""
+
+_FAMILIAR = 0.7
 _CLIPPED = 0.85
 """A step this much smaller than the gain promises was cut off by a limit."""
 
@@ -37,8 +41,25 @@ class Way:
         """The step after a reading; both are magnitudes."""
         return min(self.gain * reading_w, self.most_w)
 
+    def reading_w(self, step_w: float) -> float:
+        """The reading for a step; both are magnitudes.
+
+        Far below all that was seen, a gain below 1 may be that of steps that were cut off.
+        """
+        reading_w = step_w / self.gain
+        least_w = min((reading_w for reading_w, _ in self._seen), default=0.0)
+        return min(reading_w, step_w) if reading_w < _FAMILIAR * least_w else reading_w
+
+    def _is_cut(self, reading_w: float, step_w: float) -> bool:
+        """The largest step, after a reading that would make a larger one."""
+        near = abs(step_w - self.most_w) <= (1 - _CLIPPED) * self.most_w
+        return self.most_w < math.inf and near and self.gain * reading_w > self.most_w
+
     def learn(self, reading_w: float, step_w: float) -> None:
         """``reading_w`` made the set point step by ``step_w``, on the average of some readings."""
+        if reading_w <= self.known_w and self._is_cut(reading_w, step_w):
+            # That was to be expected, and says nothing of the gain.
+            return
         self._seen.append((reading_w, step_w))
         ratios = [step / reading for reading, step in self._seen]
         gain = max(ratios)
@@ -95,11 +116,11 @@ class LearnedLaw:
         """The battery rested, was sent one reading (or several of that mean), and rests again
         after a step of ``moved_w`` for each."""
         self.stretched = False
-        if reading_w * moved_w > 0:
+        if reading_w * moved_w > 0 and abs(reading_w) >= _TELLING_W:
             (self.up if reading_w > 0 else self.down).learn(abs(reading_w), abs(moved_w))
 
     def _reading(self, wanted_w: float) -> int:
         way = self.up if wanted_w > 0 else self.down
         # No more than it was seen to act on, nor than its largest step takes.
         most_w = max(_FIRST_W, min(_STRETCH * way.known_w, way.most_w / way.gain))
-        return round(math.copysign(min(abs(wanted_w) / way.gain, most_w), wanted_w))
+        return round(math.copysign(min(way.reading_w(abs(wanted_w)), most_w), wanted_w))

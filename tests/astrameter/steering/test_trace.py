@@ -12,7 +12,7 @@ from astrameter.steering.controller import Steering
 from astrameter.steering.interface import Mode
 from astrameter.steering.options import SteeringOptions
 from astrameter.steering.trace import KEPT, MOST_BATTERIES, Decision, Trace, outcome
-from tests.astrameter.steering.rig import House, Pack
+from tests.astrameter.steering.rig import House, Pack, Strange
 
 T0 = 1000.0
 
@@ -202,6 +202,17 @@ class Limiters(SynchronousTestCase):
             house.run(0.5)
             found |= house.limited_by("a")
         self.assertIn(names.FILLING, found)
+
+    def test_what_was_too_little_to_be_heard_is_said_louder(self) -> None:
+        deaf = Strange("a", "X", law=lambda reading_w: 1.2 * reading_w, blind_w=29.5)
+        house = TracedHouse([deaf], 300.0)
+        house.run(60.0)
+        house.load_w = lambda _now: 260.0
+        found: set[str] = set()
+        for _ in range(60):
+            house.run(1.0)
+            found |= house.limited_by("a")
+        self.assertIn(names.DEAF, found)
 
     def test_one_that_is_called_to_work_has_to_prove_that_it_does(self) -> None:
         house = TracedHouse([Pack("a"), Pack("b")], 300.0, min_efficient_power=200.0)
