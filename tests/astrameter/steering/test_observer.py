@@ -65,6 +65,12 @@ class Observing(SynchronousTestCase):
             self.observer.observe(Sample((300.0,), float(second)), [history])
         self.assertApproximates(self.load_w(), 300, 20)
 
+    def test_in_a_calm_house_errors_of_6_w_are_no_noise(self) -> None:
+        self.watch(700, 0, 60, noise_w=3.0)
+        self.assertEqual(self.observer.dead_zone_w, 5.0)
+        self.watch(700, 60, 120, noise_w=60.0)
+        self.assertGreater(self.observer.dead_zone_w, 7.0)
+
     def test_no_number_is_no_reading(self) -> None:
         self.watch(700, 0, 5)
         for power_w in (float("nan"), float("inf")):

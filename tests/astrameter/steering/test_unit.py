@@ -86,6 +86,22 @@ class Limits(SynchronousTestCase):
             self.assertFalse(unit.limited)
 
 
+class Strangers(SynchronousTestCase):
+    def test_one_that_rests_is_not_sent_away_from_its_target_for_what_is_only_believed(
+        self,
+    ) -> None:
+        unit = Unit("X", 130, 0.0)
+        unit.report(130, 0.0)
+        unit.report(130, 1.0)
+        self.assertFalse(unit.contradicts(-900, 150.0), "its law is a known one")
+        unit.bank.distrust()
+        self.assertTrue(unit.contradicts(-900, 150.0))
+        self.assertFalse(unit.contradicts(20, 150.0))
+        self.assertFalse(unit.contradicts(-900, 100.0))
+        unit.report(140, 2.0)
+        self.assertFalse(unit.contradicts(-900, 150.0), "it moves: it may go too far")
+
+
 class Reports(SynchronousTestCase):
     def test_asking_again_at_once_changes_nothing_but_the_power(self) -> None:
         unit = Unit("VNSE3-0", 0, 0.0)

@@ -89,6 +89,25 @@ class TheLaw(SynchronousTestCase):
             law.learn(reading_w, moved_w)
         self.assertEqual((law.up, law.down), (Way(), Way()))
 
+    def test_small_readings_teach_nothing(self) -> None:
+        law = LearnedLaw()
+        for reading_w, moved_w in ((-4, -3), (-8, -5), (20, 33)):
+            law.learn(reading_w, moved_w)
+        self.assertEqual((law.up, law.down), (Way(), Way()))
+
+    def test_the_gain_is_not_forgotten_on_a_long_way_of_largest_steps(self) -> None:
+        law = LearnedLaw()
+        for reading_w, step_w in ((150, 42), (60, 36), *[(150, 42)] * 10):
+            law.learn(reading_w, step_w)
+        self.assertApproximates(law.up.gain, 0.6, 0.01)
+        self.assertEqual(law.up.most_w, 42)
+
+    def test_a_small_step_after_large_readings_is_not_taken_for_granted(self) -> None:
+        law = LearnedLaw()
+        law.learn(150, 42)  # Is that its gain, or its largest step?
+        self.assertEqual(law.approach(20, 0), 20)
+        self.assertEqual(law.approach(40, 0), 143)
+
     def test_it_knows_when_it_was_sent_more_than_it_has_seen(self) -> None:
         law = LearnedLaw()
         law.learn(100, 90)
