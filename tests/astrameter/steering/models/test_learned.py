@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from astrameter.steering.models.law import choose
 from astrameter.steering.models.learned import LearnedLaw, Way
+from astrameter.steering.unit import Unit
 from tests.astrameter.steering.rig import House, Strange
 
 FIRST_W = 150
@@ -171,6 +172,36 @@ class InAHouse(SynchronousTestCase):
         house.run(420)
         # By 35 W at a poll it can do no better than 86 s.
         self.assertLess(house.settled_after_s(1120), 150)
+
+    def known(self) -> tuple[House, Strange, Unit]:
+        """A house whose battery's law has been learned and which rests at the load."""
+        house = self.drive(0.7, 2500.0, 240)
+        (pack,) = house.packs
+        assert isinstance(pack, Strange)
+        (unit,) = house.controller._units.values()
+        self.assertFalse(unit.bank.described)
+        self.assertFalse(unit.bank.cautious)
+        return house, pack, unit
+
+    def test_it_is_not_sent_away_for_what_is_only_believed_to_be_in_flight(self) -> None:
+        house, pack, unit = self.known()
+        house.load_w = lambda _now: pack.output_w + 20
+        unit.bank.law.setpoint_w = unit.power_w + 455
+        said = len(pack.told)
+        house.run(5)
+        self.assertGreaterEqual(min(pack.told[said:]), 0)
+
+    def test_small_errors_are_left_to_themselves(self) -> None:
+        house = self.drive(0.5, 2500.0, 119)
+        (pack,) = house.packs
+        assert isinstance(pack, Strange)
+        (unit,) = house.controller._units.values()
+        unit.bank.distrust()
+        at_w = pack.output_w
+        house.load_w = lambda _now: at_w + 7
+        said = len(pack.told)
+        house.run(30)
+        self.assertEqual(set(pack.told[said:]), {0})
 
     def test_no_more_is_said_than_the_largest_step_takes(self) -> None:
         law = LearnedLaw()
